@@ -1,0 +1,67 @@
+"""The seam of all inference methods."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from hhfit.arrays import Array
+from hhfit.errors import InputError
+from hhfit.journal import Journal
+from hhfit.posterior import Posterior
+from hhfit.prior import Prior
+from hhfit.simulations import Simulate
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a method may simulate.
+
+    Args:
+        simulations: Simulations in all.
+        rounds: Rounds that they are split into.
+
+    Raises:
+        InputError: If there is less than one simulation per round.
+    """
+
+    simulations: int
+    rounds: int = 1
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise InputError(f"rounds is {self.rounds}, must be at least 1")
+        if self.simulations < 50 * self.rounds:
+            raise InputError(
+                f"simulations is {self.simulations}, must be at least 50 for each of {self.rounds} round(s)"
+            )
+
+    @property
+    def per_round(self) -> list[int]:
+        """Simulations of each round; they add up to the budget."""
+        base, extra = divmod(self.simulations, self.rounds)
+        return [base + (r < extra) for r in range(self.rounds)]
+
+
+@dataclass(frozen=True, eq=False)
+class Inference(ABC):
+    """An algorithm that infers a posterior by simulation.
+
+    Args:
+        budget: Rounds and simulations.
+    """
+
+    budget: Budget
+
+    @abstractmethod
+    def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
+        """Infer the posterior of one observation.
+
+        Args:
+            prior: Prior over the parameters.
+            simulate: Simulates parameter sets ``(N, P)``, numbered from its second argument on.
+            x_o: Observed features, shape ``(F,)``; NaN where a feature is undefined.
+            seed: Same seed, same posterior.
+            journal: Hears of progress and keeps finished rounds.
+
+        Returns:
+            The posterior, in the prior's units.
+        """

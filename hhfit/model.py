@@ -1,0 +1,301 @@
+"""The neuron: quantities with units, and channels whose rates are expressions of them."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hhfit import expression, library
+from hhfit.arrays import Array, need_shape
+from hhfit.errors import InputError
+from hhfit.expression import Expression
+from hhfit.prior import Marginal, Prior, marginal
+from hhfit.units import MODEL_UNITS
+
+POSITIVE_UNITS = ("mS/cm2", "um2", "uF/cm2", "ms")
+REQUIRED = {"capacitance": "uF/cm2", "area": "um2", "v_init": "mV"}
+"""Quantities that every model has, with their units."""
+
+NOISE = "noise"
+"""Optional quantity [uA/cm2*ms^0.5]: amplitude of white current noise."""
+
+VOLTAGE_RANGE = (-120.0, 60.0)
+"""Membrane potentials [mV] over which every rate must be finite."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """A named number of the model.
+
+    Args:
+        name: Its name in expressions.
+        value: Its value; for a free quantity the reference.
+        unit: One of ``units.MODEL_UNITS``.
+        prior: Its prior when it is free, else ``None``.
+        source: Paper, or why this value.
+
+    Raises:
+        InputError: If the unit is unknown or the value cannot be.
+    """
+
+    name: str
+    value: float
+    unit: str
+    prior: Marginal | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.unit not in MODEL_UNITS:
+            raise InputError(f"{self.name} has unknown unit {self.unit!r}; available: {', '.join(MODEL_UNITS)}")
+        if not np.isfinite(self.value):
+            raise InputError(f"{self.name} is {self.value} {self.unit}, must be finite")
+        if self.unit in POSITIVE_UNITS and not self.value > 0:
+            raise InputError(f"{self.name} is {self.value:g} {self.unit}, must be positive")
+        if self.prior is not None and self.unit in POSITIVE_UNITS and self.prior.support[0] < 0:
+            raise InputError(
+                f"{self.name} has a prior down to {self.prior.support[0]:g} {self.unit}, must not be negative"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """One gating variable of a channel.
+
+    Args:
+        name: Name, unique within its channel.
+        power: Exponent in the conductance.
+        inf: Steady state as a function of ``v`` [mV] and quantities.
+        tau: Time constant [ms]; ``None`` for an instantaneous gate.
+        alpha: Opening rate [1/ms], when the gate was given by rates, else ``None``.
+        beta: Closing rate [1/ms], likewise.
+    """
+
+    name: str
+    power: int
+    inf: Expression
+    tau: Expression | None
+    alpha: Expression | None = None
+    beta: Expression | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A conductance in series with a battery: ``g * product(gate**power) * (v - e)``.
+
+    Args:
+        name: Name within the neuron.
+        conductance: Maximal conductance [mS/cm2].
+        reversal: Reversal potential [mV].
+        gates: Its gates; none for a leak.
+        source: Paper.
+    """
+
+    name: str
+    conductance: Expression
+    reversal: Expression
+    gates: tuple[Gate, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A neuron of one compartment.
+
+    Args:
+        name: Name of its file.
+        title: What it is, in one line.
+        quantities: All numbers, by name, in the order of the file.
+        channels: Its membrane currents.
+        source: Paper.
+
+    Raises:
+        InputError: If a required quantity is missing, or an expression names an unknown one.
+    """
+
+    name: str
+    title: str
+    quantities: Mapping[str, Quantity]
+    channels: tuple[Channel, ...]
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for name, unit in REQUIRED.items():
+            if name not in self.quantities:
+                raise InputError(f"{self.name}: quantity {name!r} [{unit}] is missing")
+            if self.quantities[name].unit != unit:
+                raise InputError(f"{self.name}: {name} is in {self.quantities[name].unit}, must be in {unit}")
+        self._check_names()
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the free quantities: the parameters, in order."""
+        return tuple(name for name, quantity in self.quantities.items() if quantity.prior is not None)
+
+    @property
+    def prior(self) -> Prior:
+        """Prior over the parameters.
+
+        Raises:
+            InputError: If nothing is free.
+        """
+        free = [self.quantities[name] for name in self.free]
+        if not free:
+            raise InputError(f"{self.name}: no quantity has a prior, so there is nothing to fit")
+        return Prior(self.free, tuple(q.unit for q in free), tuple(q.prior for q in free if q.prior))
+
+    @property
+    def reference(self) -> Array:
+        """Reference value of every parameter, shape ``(P,)``."""
+        return np.array([self.quantities[name].value for name in self.free])
+
+    @property
+    def hash(self) -> str:
+        """Hash of everything that the simulation depends on, the free values left out."""
+        return hashlib.sha256(self.describe().encode()).hexdigest()[:16]
+
+    def describe(self) -> str:
+        """The model as text: quantities, then currents with all names resolved."""
+        lines = [self.name]
+        for q in self.quantities.values():
+            lines.append(f"{q.name} = {q.prior if q.prior else repr(q.value)} {q.unit}")
+        for channel in self.channels:
+            lines.append(f"{channel.name}: {channel.conductance.text} * (v - ({channel.reversal.text}))")
+            for gate in channel.gates:
+                rates = [gate.alpha, gate.beta] if gate.alpha and gate.beta else [gate.inf, gate.tau]
+                lines.append(f"  {gate.name}^{gate.power}: " + "; ".join(rate.text for rate in rates if rate))
+        return "\n".join(lines)
+
+    def values(self, theta: Array) -> dict[str, Array]:
+        """Value of every quantity for parameter sets ``(N, P)``: each of shape ``(N,)``."""
+        need_shape("theta", theta, (None, len(self.free)))
+        fixed = {name: np.full(len(theta), quantity.value) for name, quantity in self.quantities.items()}
+        return fixed | {name: theta[:, p] for p, name in enumerate(self.free)}
+
+    def with_values(self, values: Mapping[str, float]) -> "Model":
+        """The model with other values of some quantities; priors stay.
+
+        Raises:
+            InputError: If a name is unknown or a value cannot be.
+        """
+        changed = {name: replace(self._quantity(name), value=float(value)) for name, value in values.items()}
+        return replace(self, quantities={**self.quantities, **changed})
+
+    def with_priors(self, priors: Mapping[str, Marginal | None]) -> "Model":
+        """The model with quantities freed by a prior, or fixed by ``None``."""
+        changed = {name: replace(self._quantity(name), prior=prior) for name, prior in priors.items()}
+        return replace(self, quantities={**self.quantities, **changed})
+
+    def _quantity(self, name: str) -> Quantity:
+        if name not in self.quantities:
+            raise InputError(f"{self.name}: unknown quantity {name!r}; available: {', '.join(self.quantities)}")
+        return self.quantities[name]
+
+    def _check_names(self) -> None:
+        known = set(self.quantities) | {"v"}
+        for channel in self.channels:
+            for where, expr in _expressions(channel):
+                unknown = expr.names - known
+                if unknown:
+                    names = ", ".join(sorted(known))
+                    raise InputError(f"{self.name}: {where} names unknown {sorted(unknown)[0]!r}; available: {names}")
+
+
+def load(name: str) -> Model:
+    """A bundled model by name, or one from a TOML file.
+
+    Raises:
+        InputError: If the file is missing or wrong; the message says where.
+    """
+    path = library.find("models", name)
+    table = library.parse(library.read(path), path.name)
+    quantities = {key: _quantity(key, value, path.name) for key, value in table.get("quantities", {}).items()}
+    channels = tuple(_channel(key, value, quantities, path.name) for key, value in table.get("channels", {}).items())
+    model = Model(path.stem, str(table.get("title", path.stem)), quantities, channels, str(table.get("source", "")))
+    _check_rates(model, path.name)
+    return model
+
+
+def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
+    spot = f"{where}: quantities.{name}"
+    if not name.isidentifier() or name == "v" or name in expression.FUNCTIONS:
+        raise InputError(
+            f"{spot}: {name!r} cannot name a quantity; use letters, digits and '_', and not 'v' or a function"
+        )
+    _need_keys(table, {"value", "unit"}, {"prior", "source"}, spot)
+    prior = marginal(table["prior"], f"{spot}.prior") if "prior" in table else None
+    try:
+        return Quantity(name, float(table["value"]), str(table["unit"]), prior, str(table.get("source", "")))
+    except (InputError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: quantities.{error}") from None
+
+
+def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quantity], where: str) -> Channel:
+    spot = f"{where}: channels.{name}"
+    kind = library.parse(library.read(library.find("models/channels", str(table.get("type", "")))), spot)
+    own = kind.get("parameters", {})
+    _need_keys(table, {"type", "conductance", "reversal"}, set(own), spot)
+    bindings = {
+        key: expression.parse(table.get(key, entry.get("value")), f"{spot}.{key}") for key, entry in own.items()
+    }
+    units = {"conductance": "mS/cm2", "reversal": "mV"} | {key: entry.get("unit") for key, entry in own.items()}
+    for key in table.keys() - {"type"}:
+        _check_unit(table[key], units[key], quantities, f"{spot}.{key}")
+    gates = tuple(
+        _gate(key, gate, bindings, f"{table['type']}.toml: gates.{key}") for key, gate in kind.get("gates", {}).items()
+    )
+    conductance = expression.parse(table["conductance"], f"{spot}.conductance")
+    reversal = expression.parse(table["reversal"], f"{spot}.reversal")
+    return Channel(name, conductance, reversal, gates, str(kind.get("source", "")))
+
+
+def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression], where: str) -> Gate:
+    _need_keys(table, {"power"}, {"alpha", "beta", "inf", "tau"}, where)
+    rates = {key: expression.parse(table[key], f"{where}.{key}").replace(bindings) for key in table.keys() - {"power"}}
+    power = table["power"]
+    if not isinstance(power, int) or power < 1:
+        raise InputError(f"{where}.power is {power}, must be a whole number from 1")
+    if rates.keys() == {"alpha", "beta"}:
+        alpha, beta = rates["alpha"], rates["beta"]
+        total = f"(({alpha.text}) + ({beta.text}))"
+        inf = expression.parse(f"({alpha.text}) / {total}", where)
+        return Gate(name, power, inf, expression.parse(f"1 / {total}", where), alpha, beta)
+    if "inf" in rates and rates.keys() <= {"inf", "tau"}:
+        return Gate(name, power, rates["inf"], rates.get("tau"))
+    raise InputError(
+        f"{where}: a gate needs alpha and beta, or inf and tau, or inf alone; got {', '.join(sorted(rates))}"
+    )
+
+
+def _need_keys(table: Mapping[str, Any], required: set[str], optional: set[str], where: str) -> None:
+    for key in sorted(required - table.keys()):
+        raise InputError(f"{where}: {key!r} is missing")
+    for key in sorted(table.keys() - required - optional):
+        raise InputError(f"{where}: unknown key {key!r}; allowed: {', '.join(sorted(required | optional))}")
+
+
+def _check_unit(text: str | float, unit: str, quantities: Mapping[str, Quantity], where: str) -> None:
+    bound = quantities.get(str(text))
+    if bound is not None and bound.unit != unit:
+        raise InputError(f"{where}: {bound.name} is in {bound.unit}, must be in {unit}")
+
+
+def _expressions(channel: Channel) -> Iterable[tuple[str, Expression]]:
+    yield f"channels.{channel.name}.conductance", channel.conductance
+    yield f"channels.{channel.name}.reversal", channel.reversal
+    for gate in channel.gates:
+        yield f"channels.{channel.name}.{gate.name}.inf", gate.inf
+        if gate.tau is not None:
+            yield f"channels.{channel.name}.{gate.name}.tau", gate.tau
+
+
+def _check_rates(model: Model, where: str) -> None:
+    values: dict[str, Array | float] = {name: quantity.value for name, quantity in model.quantities.items()}
+    values["v"] = np.arange(VOLTAGE_RANGE[0], VOLTAGE_RANGE[1] + 0.25, 0.5)
+    for channel in model.channels:
+        for spot, expr in _expressions(channel):
+            rate = np.broadcast_to(expr.evaluate(values), np.shape(values["v"]))
+            if not np.isfinite(rate).all():
+                at = np.asarray(values["v"])[~np.isfinite(rate)][0]
+                raise InputError(f"{where}: {spot} is not finite at v = {at:g} mV; write x/(exp(x/y)-1) as vtrap(x, y)")

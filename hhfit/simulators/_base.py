@@ -1,0 +1,100 @@
+"""The seam of all simulators: shapes and bad rows are handled here, once."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from hhfit.arrays import Array, need_shape
+from hhfit.errors import InputError, UnsupportedError
+from hhfit.model import NOISE, POSITIVE_UNITS, Model
+from hhfit.protocol import Protocol
+from hhfit.traces import Status, Traces, judge
+
+DEFAULT_STEP = 0.025
+"""Largest integration step [ms] unless told otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Simulator(ABC):
+    """Simulates a model's response to a protocol.
+
+    Args:
+        model: The neuron.
+        protocol: The command of every sweep.
+        step: Largest integration step [ms]; the step used divides the protocol's.
+
+    Raises:
+        InputError: If ``step`` is not positive.
+        UnsupportedError: If the protocol is a voltage clamp.
+    """
+
+    model: Model
+    protocol: Protocol
+    step: float = DEFAULT_STEP
+
+    def __post_init__(self) -> None:
+        if not self.step > 0:
+            raise InputError(f"step is {self.step} ms, must be positive")
+        if self.protocol.clamp != "current":
+            raise UnsupportedError("simulators run current-clamp protocols only; give a current-clamp recording")
+
+    @property
+    def substeps(self) -> int:
+        """Integration steps per sample of the protocol."""
+        return int(np.ceil(self.protocol.dt / self.step - 1e-9))
+
+    @property
+    def dt(self) -> float:
+        """Integration step [ms]."""
+        return self.protocol.dt / self.substeps
+
+    @cached_property
+    def is_noisy(self) -> bool:
+        """Whether the model has current noise."""
+        noise = self.model.quantities.get(NOISE)
+        return noise is not None and (noise.value > 0 or noise.prior is not None)
+
+    @final
+    def __call__(self, theta: Array, seed: int, index: Array | None = None) -> Traces:
+        """Simulate parameter sets.
+
+        Args:
+            theta: Parameters in the model's order and units, shape ``(N, P)``.
+            seed: Seed of the fit; the noise of a row depends on it and on the row's index alone.
+            index: Number of every simulation, shape ``(N,)``; counted from 0 by default.
+
+        Returns:
+            Membrane potential [mV] at the protocol's sampling, shape ``(N, S, T)``; the first
+            sample is the initial potential. A row whose parameters cannot be, or whose
+            simulation fails, is NaN and its status says why.
+        """
+        theta = np.asarray(theta, float)
+        need_shape("theta", theta, (None, len(self.model.free)))
+        index = np.arange(len(theta)) if index is None else np.asarray(index)
+        need_shape("index", index, (len(theta),))
+        response = np.full((len(theta), *self.protocol.command.shape), np.nan)
+        possible = self._possible(theta)
+        if possible.any():
+            response[possible] = self._simulate(theta[possible], seed, index[possible])
+        status = judge(response)
+        response[~np.isin(status, [Status.OK, Status.RUNAWAY])] = np.nan
+        return Traces(response, status)
+
+    @abstractmethod
+    def _simulate(self, theta: Array, seed: int, index: Array) -> Array:
+        """Membrane potential ``(N, S, T)`` [mV] of finite, possible parameter sets."""
+
+    def _possible(self, theta: Array) -> Array:
+        possible = np.isfinite(theta).all(axis=1)
+        for p, name in enumerate(self.model.free):
+            if self.model.quantities[name].unit in POSITIVE_UNITS:
+                possible &= theta[:, p] >= 0
+        return possible
+
+
+def row_generator(seed: int, index: int, sweep: int) -> np.random.Generator:
+    """The generator of one sweep of one simulation, whatever batch it runs in."""
+    return np.random.Generator(np.random.Philox(key=[seed, index * 4096 + sweep]))
