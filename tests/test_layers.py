@@ -30,6 +30,7 @@ ALLOWED = {
     "simulators": VALUES,
     "extractors": VALUES,
     "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
+    "writing": VALUES,
     "result": [*VALUES, *POSTERIOR, "extractors"],
     "workers": [*VALUES, *POSTERIOR, "result"],
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
