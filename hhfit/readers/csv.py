@@ -12,7 +12,9 @@ from hhfit.recording import Recording
 from hhfit.units import factor
 
 _COLUMN = re.compile(r"^(time|t|voltage|v|current|i)[ _]*[\[(]?([a-z\u00b5\u03bc]+)[\])]?[ _]*(\d*)$", re.IGNORECASE)
-_HEADER = "a header such as time_ms,voltage_mV,current_pA or time_ms,voltage_mV_0,current_pA_0,voltage_mV_1,current_pA_1"
+_HEADER = (
+    "a header such as time_ms,voltage_mV,current_pA or time_ms,voltage_mV_0,current_pA_0,voltage_mV_1,current_pA_1"
+)
 
 
 def read(path: Path) -> Recording:
@@ -50,7 +52,9 @@ def _columns(names: list[str], name: str) -> dict[tuple[str, int], tuple[int, st
 
 def _sweep(table: Array, columns: dict[tuple[str, int], tuple[int, str]], number: int, dt: float, name: str) -> Sweep:
     if ("i", number) not in columns:
-        raise InputError(f"{name}: sweep {number} has no current column, so its stimulus is unknown; it needs {_HEADER}")
+        raise InputError(
+            f"{name}: sweep {number} has no current column, so its stimulus is unknown; it needs {_HEADER}"
+        )
     voltage = _scaled(table, columns["v", number], "mV", name)
     return Sweep(number, voltage, _scaled(table, columns["i", number], "pA", name), dt)
 

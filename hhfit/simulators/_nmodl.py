@@ -99,7 +99,9 @@ def _body(model: Model, name: str) -> str:
 def _derivatives(moving: list[tuple[Channel, Gate]]) -> str:
     if not moving:
         return ""
-    lines = [f"    {_state(c, g)}' = (({_text(g.inf)}) - {_state(c, g)}) / ({_text(g.tau)})" for c, g in moving if g.tau]
+    lines = [
+        f"    {_state(c, g)}' = (({_text(g.inf)}) - {_state(c, g)}) / ({_text(g.tau)})" for c, g in moving if g.tau
+    ]
     return "DERIVATIVE gates {\n" + "\n".join(lines) + "\n}\n"
 
 
