@@ -44,7 +44,9 @@ def test_every_module_is_in_the_wheel(wheel):
 
 
 def test_every_content_file_is_in_the_wheel(wheel):
-    files = {f"hhfit/{path.relative_to(ROOT)}" for kind in CONTENT for path in (ROOT / kind).rglob("*") if path.is_file()}
+    files = {
+        f"hhfit/{path.relative_to(ROOT)}" for kind in CONTENT for path in (ROOT / kind).rglob("*") if path.is_file()
+    }
     assert files
     assert files <= wheel
 
