@@ -88,14 +88,23 @@ def load(name: str) -> FeatureSet:
             nearest names.
     """
     path = library.find("features", name)
-    text = library.read(path)
-    table = library.parse(text, path.name)
+    return parse(library.read(path), path.stem)
+
+
+def parse(text: str, name: str) -> FeatureSet:
+    """A feature set from its TOML text; ``name`` is what to call it.
+
+    Raises:
+        InputError: If the text is wrong.
+    """
+    where = f"{name}.toml"
+    table = library.parse(text, where)
     rows = table.get("features", [])
     if not rows:
-        raise InputError(f"{path.name}: a feature set needs at least one [[features]] table")
-    features = tuple(_feature(row, f"{path.name}: features[{k}]") for k, row in enumerate(rows))
+        raise InputError(f"{where}: a feature set needs at least one [[features]] table")
+    features = tuple(_feature(row, f"{where}: features[{k}]") for k, row in enumerate(rows))
     settings = dict(table.get("settings", {}))
-    return FeatureSet(path.stem, str(table.get("title", path.stem)), features, settings, text)
+    return FeatureSet(name, str(table.get("title", name)), features, settings, text)
 
 
 def _class(family: str) -> type[Extractor]:
