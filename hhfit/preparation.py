@@ -136,7 +136,8 @@ def _temperature(corrections: Corrections) -> str:
 
 
 def _initial(rest: float) -> str:
-    return f"Simulations start at {rest:.1f} mV, the first recorded sample (median over sweeps), with gates at steady state."
+    start = f"Simulations start at {rest:.1f} mV, the first recorded sample (median over sweeps)"
+    return f"{start}, with gates at steady state."
 
 
 def _stretch(fitted: Recording, window: Sequence[float]) -> str:

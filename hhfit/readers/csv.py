@@ -24,8 +24,10 @@ def read(path: Path) -> Recording:
         InputError: If the header is not understood, a number is missing, or time is not even.
     """
     try:
-        header, *_ = path.read_text(encoding="utf-8").splitlines()
-        table = np.genfromtxt(path, delimiter=",", skip_header=1, ndmin=2)
+        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) < 2:
+            raise ValueError("no rows")
+        table = np.loadtxt(lines, delimiter=",", ndmin=2)
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: cannot be read as comma-separated numbers; it needs {_HEADER}") from error
     columns = _columns(header.split(","), path.name)

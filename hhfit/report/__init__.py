@@ -71,12 +71,13 @@ def methods(result: FitResult) -> str:
     settings, recording = result.settings, result.recording
     names = ", ".join(result.posterior.names)
     rounds = f" in {settings['rounds']} rounds" if len(result.rounds) > 1 else ""
+    method = _REFERENCES.get(settings["method"], settings["method"])
     return (
-        f"{len(recording.sweeps)} current-clamp sweep(s) were fitted with hhfit {result.versions['hhfit']} by simulation-based "
-        f"inference ({_REFERENCES.get(settings['method'], settings['method'])}). The model ({result.model.source}) had "
+        f"{len(recording.sweeps)} current-clamp sweep(s) were fitted with hhfit {result.versions['hhfit']} by "
+        f"simulation-based inference ({method}). The model ({result.model.source}) had "
         f"{len(result.posterior.names)} free parameters ({names}) with the priors given above. "
-        f"{settings['simulations']} parameter sets{rounds} were simulated with {settings['simulator']} at a step of at most "
-        f"{settings['step']:g} ms, driven by the recorded current, and summarized by the feature set "
+        f"{settings['simulations']} parameter sets{rounds} were simulated with {settings['simulator']} at a step of "
+        f"at most {settings['step']:g} ms, driven by the recorded current, and summarized by the feature set "
         f"'{result.features.name}'. The posterior was estimated by spline flows on the prior's own range "
         f"(Durkan et al. 2019). {result.assumptions[0]}"
     )
