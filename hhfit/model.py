@@ -11,7 +11,7 @@ from hhfit import expression, library
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.expression import Expression
-from hhfit.prior import Marginal, Prior, marginal
+from hhfit.prior import KINDS, Marginal, Prior, marginal
 from hhfit.units import MODEL_UNITS
 
 POSITIVE_UNITS = ("mS/cm2", "um2", "uF/cm2", "ms")
@@ -209,12 +209,43 @@ def load(name: str) -> Model:
         InputError: If the file is missing or wrong; the message says where.
     """
     path = library.find("models", name)
-    table = library.parse(library.read(path), path.name)
-    quantities = {key: _quantity(key, value, path.name) for key, value in table.get("quantities", {}).items()}
-    channels = tuple(_channel(key, value, quantities, path.name) for key, value in table.get("channels", {}).items())
-    model = Model(path.stem, str(table.get("title", path.stem)), quantities, channels, str(table.get("source", "")))
-    _check_rates(model, path.name)
+    return build(library.parse(library.read(path), path.name), path.stem)
+
+
+def build(table: Mapping[str, Any], name: str) -> Model:
+    """A model from its TOML table; ``name`` is what to call it.
+
+    Raises:
+        InputError: If the table is wrong; the message says where.
+    """
+    where = f"{name}.toml"
+    quantities = {key: _quantity(key, value, where) for key, value in table.get("quantities", {}).items()}
+    channels = tuple(_channel(key, value, quantities, where) for key, value in table.get("channels", {}).items())
+    model = Model(name, str(table.get("title", name)), quantities, channels, str(table.get("source", "")))
+    _check_rates(model, where)
     return model
+
+
+def dump(model: Model) -> dict[str, Any]:
+    """The TOML table of a model, its channels written out: ``build(dump(model), name)`` is the same model."""
+    quantities = {}
+    for name, q in model.quantities.items():
+        quantities[name] = {"value": q.value, "unit": q.unit, "source": q.source}
+        if q.prior is not None:
+            first, second = KINDS[q.prior.kind]
+            quantities[name]["prior"] = {"kind": q.prior.kind, first: q.prior.a, second: q.prior.b}
+    channels = {channel.name: _dump_channel(channel) for channel in model.channels}
+    return {"title": model.title, "source": model.source, "quantities": quantities, "channels": channels}
+
+
+def _dump_channel(channel: Channel) -> dict[str, Any]:
+    gates = {}
+    for gate in channel.gates:
+        rates = ("alpha", "beta") if gate.alpha is not None else ("inf", "tau")
+        texts = {rate: getattr(gate, rate).text for rate in rates if getattr(gate, rate) is not None}
+        gates[gate.name] = {"power": gate.power, **texts}
+    ends = {"conductance": channel.conductance.text, "reversal": channel.reversal.text}
+    return {**ends, "source": channel.source, "gates": gates}
 
 
 def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
@@ -233,18 +264,21 @@ def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
 
 def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quantity], where: str) -> Channel:
     spot = f"{where}: channels.{name}"
-    kind = library.parse(library.read(library.find("models/channels", str(table.get("type", "")))), spot)
+    if "type" in table:
+        kind = library.parse(library.read(library.find("models/channels", str(table["type"]))), spot)
+        title = f"{table['type']}.toml"
+    else:
+        kind, title = table, spot
     own = kind.get("parameters", {})
-    _need_keys(table, {"type", "conductance", "reversal"}, set(own), spot)
+    inline = set() if "type" in table else {"gates", "source", "title", "parameters"}
+    _need_keys(table, {"conductance", "reversal"}, {"type"} | set(own) | inline, spot)
     bindings = {
         key: expression.parse(table.get(key, entry.get("value")), f"{spot}.{key}") for key, entry in own.items()
     }
     units = {"conductance": "mS/cm2", "reversal": "mV"} | {key: entry.get("unit") for key, entry in own.items()}
-    for key in table.keys() - {"type"}:
+    for key in table.keys() & units.keys():
         _check_unit(table[key], units[key], quantities, f"{spot}.{key}")
-    gates = tuple(
-        _gate(key, gate, bindings, f"{table['type']}.toml: gates.{key}") for key, gate in kind.get("gates", {}).items()
-    )
+    gates = tuple(_gate(key, gate, bindings, f"{title}: gates.{key}") for key, gate in kind.get("gates", {}).items())
     conductance = expression.parse(table["conductance"], f"{spot}.conductance")
     reversal = expression.parse(table["reversal"], f"{spot}.reversal")
     return Channel(name, conductance, reversal, gates, str(kind.get("source", "")))

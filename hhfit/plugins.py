@@ -13,8 +13,8 @@ def names(folder: str) -> list[str]:
     """Public names in a plug-in folder.
 
     Example:
-        >>> "neuron" in names("simulators")
-        True
+        >>> "_base" in names("simulators")  # helpers begin with an underscore
+        False
     """
     files = (Path(__file__).parent / folder).glob("*.py")
     return sorted(path.stem for path in files if not path.stem.startswith("_"))

@@ -78,9 +78,9 @@ class Marginal:
 
         match self.kind:
             case "uniform":
-                return self.a + u * (self.b - self.a)
+                return np.clip(self.a + u * (self.b - self.a), self.a, self.b)
             case "log-uniform":
-                return self.a * np.exp(u * np.log(self.b / self.a))
+                return np.clip(self.a * np.exp(u * np.log(self.b / self.a)), self.a, self.b)
             case "normal":
                 return self.a + self.b * ndtri(np.clip(u, _EDGE, 1 - _EDGE))
             case _:

@@ -3,9 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from hhfit.arrays import Array
+from hhfit.errors import InputError
 from hhfit.protocol import Protocol
+
+Settings = Mapping[str, float | bool]
 
 WINDOWS = ("before", "stimulus", "after", "sweep")
 SCALES = ("none", "log")
@@ -33,12 +37,27 @@ class Feature:
 
 
 class Extractor(ABC):
-    """Computes some features of one family."""
+    """Computes some features of one family.
+
+    Args:
+        settings: Those of its own settings that differ from ``defaults()``.
+
+    Raises:
+        InputError: If a setting is unknown or cannot have that value.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = merge_settings(self.defaults(), settings, type(self).__module__.rpartition(".")[2])
 
     @staticmethod
     @abstractmethod
     def functions() -> dict[str, str]:
         """Functions it offers, with the unit of each."""
+
+    @staticmethod
+    @abstractmethod
+    def defaults() -> dict[str, float | bool]:
+        """Every setting it knows, with the value it has unless told otherwise."""
 
     @abstractmethod
     def __call__(self, response: Array, protocol: Protocol, features: tuple[Feature, ...]) -> Array:
@@ -54,4 +73,48 @@ class Extractor(ABC):
         """
 
 
-Settings = Mapping[str, float | bool]
+def merge_settings(defaults: Settings, settings: Settings, where: str) -> dict[str, float | bool]:
+    """The defaults with some settings replaced, each in the type of its default.
+
+    Args:
+        defaults: Every known setting.
+        settings: Those to replace.
+        where: What to call the place in a message.
+
+    Raises:
+        InputError: If a setting is unknown, or its value has the wrong type.
+
+    Example:
+        >>> merge_settings({"threshold": -20.0, "strict": True}, {"threshold": -10}, "here")
+        {'threshold': -10.0, 'strict': True}
+    """
+    need_known_settings(defaults, settings, where)
+    merged = dict(defaults)
+    for name, value in settings.items():
+        kind = type(defaults[name])
+        whole = kind is int and float(value) == int(value)
+        if isinstance(value, bool) != (kind is bool) or not (kind in (float, bool) or whole):
+            raise InputError(f"{where}: setting {name} is {value!r}, must be of type {kind.__name__}")
+        merged[name] = kind(value)
+    return merged
+
+
+def need_known_settings(known: Settings, settings: Settings, where: str) -> None:
+    """Raise if a setting is unknown, naming those nearest to it."""
+    for name in settings:
+        if name not in known:
+            near = get_close_matches(name, known, n=3) or sorted(known)[:3]
+            raise InputError(f"{where}: no setting {name!r}; nearest are {', '.join(near) or 'none'}")
+
+
+def window_bounds(protocol: Protocol, sweep: int, window: str) -> tuple[float, float]:
+    """Start and end of a window of a sweep [ms].
+
+    Example:
+        >>> from hhfit.protocol import step
+        >>> window_bounds(step(np.ones(1), on=2.0, off=4.0, duration=6.0, dt=1.0), 0, "after")
+        (4.0, 6.0)
+    """
+    on, off = protocol.windows[sweep]
+    end = protocol.duration
+    return {"before": (0.0, on), "stimulus": (on, off), "after": (off, end), "sweep": (0.0, end)}[window]

@@ -10,7 +10,7 @@ import numpy as np
 from hhfit import library, plugins
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
-from hhfit.extractors._base import SCALES, WINDOWS, Extractor, Feature
+from hhfit.extractors._base import SCALES, WINDOWS, Extractor, Feature, Settings, need_known_settings
 from hhfit.protocol import Protocol
 
 
@@ -29,8 +29,24 @@ class FeatureSet:
     name: str
     title: str
     features: tuple[Feature, ...]
-    settings: Mapping[str, float | bool]
+    settings: Settings
     text: str
+
+    def __post_init__(self) -> None:
+        known = {key: value for family in self.families for key, value in _class(family).defaults().items()}
+        need_known_settings(known, self.settings, f"{self.name}.toml: settings")
+        for family in self.families:
+            self.extractor(family)
+
+    @property
+    def families(self) -> list[str]:
+        """Names of the extractors it uses."""
+        return sorted({feature.extractor for feature in self.features})
+
+    def extractor(self, family: str) -> Extractor:
+        """One extractor with those settings that it knows."""
+        known = _class(family).defaults()
+        return _class(family)({key: value for key, value in self.settings.items() if key in known})
 
     def names(self, protocol: Protocol) -> list[str]:
         """Names of the F features, sweep by sweep: ``"spike_count"``, or ``"2:spike_count"``."""
@@ -57,10 +73,9 @@ class FeatureSet:
         need_shape("response", response, (None, protocol.n_sweeps, protocol.n_times))
         x = np.full((len(response), protocol.n_sweeps, len(self.features)), np.nan)
         finite = np.isfinite(response).all(axis=(1, 2))
-        for family in sorted({feature.extractor for feature in self.features}) if finite.any() else []:
+        for family in self.families if finite.any() else []:
             columns = [k for k, feature in enumerate(self.features) if feature.extractor == family]
-            extractor: Extractor = plugins.get("extractors", family).Extractor(self.settings)
-            values = extractor(response[finite], protocol, tuple(self.features[k] for k in columns))
+            values = self.extractor(family)(response[finite], protocol, tuple(self.features[k] for k in columns))
             x[np.ix_(np.flatnonzero(finite), np.arange(protocol.n_sweeps), columns)] = values
         return x.reshape(len(response), -1)
 
@@ -73,14 +88,27 @@ def load(name: str) -> FeatureSet:
             nearest names.
     """
     path = library.find("features", name)
-    text = library.read(path)
-    table = library.parse(text, path.name)
+    return parse(library.read(path), path.stem)
+
+
+def parse(text: str, name: str) -> FeatureSet:
+    """A feature set from its TOML text; ``name`` is what to call it.
+
+    Raises:
+        InputError: If the text is wrong.
+    """
+    where = f"{name}.toml"
+    table = library.parse(text, where)
     rows = table.get("features", [])
     if not rows:
-        raise InputError(f"{path.name}: a feature set needs at least one [[features]] table")
-    features = tuple(_feature(row, f"{path.name}: features[{k}]") for k, row in enumerate(rows))
+        raise InputError(f"{where}: a feature set needs at least one [[features]] table")
+    features = tuple(_feature(row, f"{where}: features[{k}]") for k, row in enumerate(rows))
     settings = dict(table.get("settings", {}))
-    return FeatureSet(path.stem, str(table.get("title", path.stem)), features, settings, text)
+    return FeatureSet(name, str(table.get("title", name)), features, settings, text)
+
+
+def _class(family: str) -> type[Extractor]:
+    return plugins.get("extractors", family).Extractor  # type: ignore[no-any-return]
 
 
 def _feature(row: Mapping[str, Any], where: str) -> Feature:
@@ -90,7 +118,7 @@ def _feature(row: Mapping[str, Any], where: str) -> Feature:
             f"{where}: needs name and extractor, may have function, window and scale; got {', '.join(row)}"
         )
     function = str(row.get("function", row["name"]))
-    known = plugins.get("extractors", str(row["extractor"])).Extractor.functions()
+    known = _class(str(row["extractor"])).functions()
     if function not in known:
         near = get_close_matches(function, known, n=3) or sorted(known)[:3]
         raise InputError(f"{where}: {row['extractor']} has no feature {function!r}; nearest are {', '.join(near)}")

@@ -54,7 +54,7 @@ def pairs(result: FitResult) -> Figure:
 
 
 def _key(result: FitResult) -> str:
-    lines = ["Every axis is a prior range.", "Contours: 68 and 95 % of the mass.", "Dotted: prior. Vertical line: median."]
+    lines = ["Every axis is a prior range.", "Contours: 68 and 95 % of the mass.", "Dotted: prior. Full line: median."]
     if result.truth:
         lines.append("Orange dashes and crosses: true values (synthetic recording).")
     return "\n".join(lines if result.posterior.prior.n_parameters > 2 else [])

@@ -1,0 +1,64 @@
+"""The posterior that flows on the prior's cube give."""
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.inference._density import Density
+from hhfit.inference._truncation import LEAST_INSIDE, Region
+from hhfit.posterior import Posterior
+from hhfit.prior import Prior
+
+_DRAWS = 4000
+
+
+class FlowPosterior(Posterior):
+    """A density on the prior's cube at one observation, confined to the region that truncation left.
+
+    Where less than 5 % of the density's mass lies in the region, which means that the two contradict each other, the
+    region is left out and the density holds on its whole box; ``confined`` tells.
+
+    Args:
+        prior: The prior.
+        density: Density on the region's box, of mass 1.
+        region: Where later rounds were confined to, and the observation.
+        seed: Source of the draws that estimate the mass of the density inside the region.
+    """
+
+    def __init__(self, prior: Prior, density: Density, region: Region, seed: np.random.SeedSequence) -> None:
+        self._prior, self.density, self.region = prior, density, region
+        self.inside = 1.0
+        if region.cuts:
+            u = density.sample_one(_DRAWS, region.x_o, np.random.default_rng(seed))
+            self.inside = float(region.contains(u).mean())
+        self.confined = bool(region.cuts) and self.inside >= LEAST_INSIDE
+
+    @property
+    def prior(self) -> Prior:
+        """The prior it was inferred under."""
+        return self._prior
+
+    def sample_cube(self, n: int, seed: int) -> Array:
+        """``n`` draws as points of the prior's cube, shape ``(n, P)``."""
+        rng = np.random.default_rng(seed)
+        kept = np.empty((0, self.region.size))
+        while len(kept) < n:
+            missing = n - len(kept)
+            more = int(1.1 * missing / self.inside) + 10 if self.confined else missing
+            u = self.density.sample_one(more, self.region.x_o, rng)
+            kept = np.concatenate([kept, u[self.region.contains(u)] if self.confined else u])
+        return kept[:n]
+
+    def sample(self, n: int, seed: int) -> Array:
+        """Draw ``n`` parameter sets, shape ``(n, P)``."""
+        return self.prior.from_cube(self.sample_cube(n, seed))
+
+    def log_prob(self, theta: Array) -> Array:
+        """Log density of parameters ``(N, P)``, shape ``(N,)``; minus infinity outside the prior."""
+        theta = np.asarray(theta, dtype=float)
+        value = self.prior.log_prob(theta)
+        rows = np.flatnonzero(np.isfinite(value))
+        u = self.prior.to_cube(theta[rows])
+        value[rows] += self.density.log_prob(u, self.region.x_o[None])
+        if self.confined:
+            value[rows] = np.where(self.region.contains(u), value[rows] - np.log(self.inside), -np.inf)
+        return value

@@ -1,0 +1,159 @@
+"""What methods with neural densities share: settings, one round of learning, what is said about it."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.errors import SimulationError
+from hhfit.inference._base import Inference
+from hhfit.inference._density import Density
+from hhfit.inference._scaling import Scaling
+from hhfit.inference._training import Training, inputs_shape, split, train
+from hhfit.inference._truncation import Region
+from hhfit.journal import Journal
+from hhfit.simulations import Simulations
+
+LEAST_USABLE = 20
+"""Fewest simulations that a network is trained on."""
+
+_CHECKED, _DRAWS = 300, 100
+
+
+@dataclass(frozen=True, eq=False)
+class FlowInference(Inference):
+    """A method that learns a bounded density.
+
+    Args:
+        budget: Rounds and simulations.
+        members: Networks in the mixture.
+        transforms: Spline layers of each network.
+        bins: Bins of each spline.
+        hidden: Units of each hidden layer.
+        embedding: Numbers that the features are condensed to, beside themselves.
+        rate: Learning rate at the start.
+        decay: Weight decay.
+        batch: Simulations per optimiser step.
+        epochs: Most passes over the data in a round.
+        steps: Most optimiser steps in the last round.
+    """
+
+    members: int = 3
+    transforms: int = 3
+    bins: int = 8
+    hidden: int = 64
+    embedding: int = 32
+    rate: float = 2e-3
+    decay: float = 1e-4
+    batch: int = 200
+    epochs: int = 300
+    steps: int = 14_000
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Size of every network."""
+        names = ("transforms", "bins", "hidden", "embedding")
+        return {name: getattr(self, name) for name in names}
+
+    def training(self, steps: int) -> Training:
+        """Training settings with at most so many steps."""
+        return Training(rate=self.rate, decay=self.decay, batch=self.batch, epochs=self.epochs, steps=steps)
+
+
+def need_usable(which: Array, where: str) -> None:
+    """Raise unless enough simulations can be learned from.
+
+    Raises:
+        SimulationError: If fewer than ``LEAST_USABLE`` rows are usable.
+    """
+    if which.sum() < LEAST_USABLE:
+        raise SimulationError(
+            f"{where}: {int(which.sum())} of {len(which)} simulations are usable, inference needs at least "
+            f"{LEAST_USABLE}; look at their outcomes and narrow the prior or lower the time step"
+        )
+
+
+def learn(
+    method: FlowInference,
+    simulations: Simulations,
+    u: Array,
+    region: Region,
+    *,
+    steps: int,
+    stage: str,
+    seed: np.random.SeedSequence,
+    journal: Journal,
+) -> tuple[Density, dict[str, Any]]:
+    """A density fitted to simulations whose parameters are spread like the prior within a region.
+
+    Failed rows are left out. That needs no correction as long as failing is a matter of the response, since the
+    parameters' distribution given any valid x is then what it was; a failure of the machine (a timeout) makes the
+    posterior one given that the machine does not fail.
+
+    Args:
+        method: Settings.
+        simulations: What to learn from.
+        u: Their parameters on the cube, shape ``(N, P)``.
+        region: Region that they are spread over; the density lives on its box.
+        steps: Most optimiser steps.
+        stage: Name of the stage, for progress.
+        seed: Source of all randomness.
+        journal: Hears of progress.
+
+    Returns:
+        The density, and what there is to log.
+    """
+    started = time.monotonic()
+    usable = simulations.usable
+    need_usable(usable, stage)
+    u, x = u[usable], simulations.x[usable]
+    scaling = Scaling.of(x)
+    split_seed, train_seed, check_seed = seed.spawn(3)
+    how = method.training(steps)
+    rows = split(len(u), how.validation, split_seed)
+    shape = inputs_shape(scaling, u.shape[1], method.members, method.size)
+    flows, log = train(
+        (u - region.low) / (region.high - region.low),
+        scaling(x),
+        shape=shape,
+        rows=rows,
+        how=how,
+        seed=train_seed,
+        progress=lambda done, total, note: journal.progress(stage, done, total, note),
+    )
+    density = Density(flows, scaling, region.low, region.high)
+    log |= {"trained_on": len(u), "not_usable": int((~usable).sum()), "effective_sample_size": float(len(u))}
+    log |= coverage(density, u[rows[1]], x[rows[1]], np.random.default_rng(check_seed))
+    return density, log | {"seconds": time.monotonic() - started}
+
+
+def coverage(density: Density, u: Array, x: Array, rng: np.random.Generator) -> dict[str, float]:
+    """Share of held-out truths within the 50, 80 and 90 % highest-density regions."""
+    u, x = u[:_CHECKED], x[:_CHECKED]
+    own = density.log_prob(u, x)
+    many = np.repeat(x, _DRAWS, axis=0)
+    drawn = density.log_prob(density.sample(many, rng), many).reshape(len(u), _DRAWS)
+    rank = (drawn > own[:, None]).mean(axis=1)
+    return {f"coverage_{level}": float((rank < level / 100).mean()) for level in (50, 80, 90)}
+
+
+def outcomes(simulations: Simulations) -> dict[str, float]:
+    """How many rows there are, and which share failed or has undefined features."""
+    undefined = np.isnan(simulations.x[simulations.usable]).any(axis=1)
+    return {
+        "simulations": len(simulations),
+        "failed_share": float((~simulations.usable).mean()),
+        "undefined_share": float(undefined.mean()) if len(undefined) else 0.0,
+    }
+
+
+def mass(u: Array, inside: Array) -> dict[str, float]:
+    """Mass outside the prior, and within 1 % of any of its bounds, of cube points ``(N, P)``."""
+    near = ((u < 0.01) | (u > 0.99)).any(axis=1)
+    return {
+        "leaked_mass": float(1 - inside.mean()),
+        "boundary_mass": float(near.mean()),
+        "boundary_mass_of_prior": 1 - 0.98 ** u.shape[1],
+    }

@@ -1,0 +1,142 @@
+"""Training of an ensemble of flows by maximum likelihood."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hhfit.arrays import Array
+from hhfit.inference._flows import Flows, Shape, initial
+from hhfit.inference._scaling import Scaling
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained.
+
+    Args:
+        rate: Learning rate at the start; it falls to zero along a cosine.
+        decay: Weight decay of AdamW.
+        batch: Simulations per step.
+        epochs: Most passes over the data.
+        steps: Most optimiser steps; what is reached first counts.
+        validation: Share of the data that is held out; the weights that do best on it are kept.
+        clip: Largest norm of the gradient of one network.
+    """
+
+    rate: float = 2e-3
+    decay: float = 1e-4
+    batch: int = 200
+    epochs: int = 300
+    steps: int = 14_000
+    validation: float = 0.1
+    clip: float = 5.0
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread, so that sums have one order and results do not depend on the machine's cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def split(n: int, share: float, seed: np.random.SeedSequence) -> tuple[Array, Array]:
+    """Row numbers for training and for validation, at least one of each."""
+    order = np.random.default_rng(seed).permutation(n)
+    held = min(max(round(share * n), 1), n - 1)
+    return order[held:], order[:held]
+
+
+def _batches(rows: Array, size: int, members: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Row numbers of one epoch, ``(K, size)`` at a time; each member has its own order."""
+    orders = np.stack([rng.permutation(rows) for _ in range(members)])
+    for start in range(0, len(rows) - size + 1, size):
+        yield orders[:, start : start + size]
+
+
+def _clip(flows: Flows, norm: float) -> None:
+    """Limit the gradient of every member by itself; a member whose gradient is not finite skips the step."""
+    gradients = [value.grad for value in flows.values if value.grad is not None]
+    squares = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0)
+    factor = torch.where(torch.isfinite(squares), (norm / (squares.sqrt() + 1e-6)).clamp(max=1.0), 0.0)
+    for gradient in gradients:
+        gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(factor[:, None, None])
+
+
+def _validate(flows: Flows, u: torch.Tensor, x: torch.Tensor, rows: Array) -> Array:
+    """Mean negative log density of held-out rows, shape ``(K,)``."""
+    k, total = flows.shape.members, np.zeros(flows.shape.members)
+    with torch.no_grad():
+        for part in np.array_split(rows, -(-len(rows) // 1000)):
+            context = flows.context(x[part].expand(k, -1, -1))
+            total -= flows.log_prob(u[part].expand(k, -1, -1), context).double().sum(dim=1).numpy()
+    return total / len(rows)
+
+
+def train(
+    u: Array,
+    x: Array,
+    *,
+    shape: Shape,
+    rows: tuple[Array, Array],
+    how: Training,
+    seed: np.random.SeedSequence,
+    progress: Callable[[float, float, str], None],
+) -> tuple[Flows, dict[str, float]]:
+    """Flows fitted to pairs of parameters and observations.
+
+    Args:
+        u: Points of the cube, shape ``(N, P)``.
+        x: Network inputs, shape ``(N, inputs)``.
+        shape: Size of the flows.
+        rows: Row numbers for training and for validation.
+        how: Training settings.
+        seed: Source of all randomness.
+        progress: Called with steps done, steps in all and a note, at least every two seconds.
+
+    Returns:
+        The flows, each with the weights of its best epoch, and what there is to log.
+    """
+    weights_seed, batch_seed = seed.spawn(2)
+    flows, rng = Flows(shape, initial(shape, weights_seed)), np.random.default_rng(batch_seed)
+    inside, inputs = torch.tensor(u, dtype=torch.float32), torch.tensor(x, dtype=torch.float32)
+    size = min(how.batch, len(rows[0]))
+    per_epoch = len(rows[0]) // size
+    epochs = max(min(how.epochs, how.steps // per_epoch), 1)
+    optimiser = torch.optim.AdamW(flows.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * per_epoch)
+    best, least, best_epoch = flows.weights(), np.full(shape.members, np.inf), np.zeros(shape.members)
+    said = started = time.monotonic()
+    with one_thread():
+        for epoch in range(epochs):
+            for batch in _batches(rows[0], size, shape.members, rng):
+                optimiser.zero_grad(set_to_none=True)
+                loss = -flows.log_prob(inside[batch], flows.context(inputs[batch])).mean(dim=1).sum()
+                loss.backward()
+                _clip(flows, how.clip)
+                optimiser.step()
+                schedule.step()
+                if time.monotonic() - said > 0.5:
+                    progress(epoch, epochs, f"validation loss {least.mean():.2f}")
+                    said = time.monotonic()
+            loss_held = _validate(flows, inside, inputs, rows[1])
+            better = loss_held < least
+            least, best_epoch = np.where(better, loss_held, least), np.where(better, epoch + 1, best_epoch)
+            for name, value in flows.weights().items():
+                best[name][better] = value[better]
+    progress(epochs, epochs, f"validation loss {least.mean():.2f}")
+    log = {"epochs": epochs, "best_epoch": float(best_epoch.mean()), "validation_loss": float(least.mean())}
+    return Flows(shape, best), log | {"train_s": time.monotonic() - started}
+
+
+def inputs_shape(scaling: Scaling, parameters: int, members: int, size: dict[str, int]) -> Shape:
+    """Size of flows for features of that scaling."""
+    features = 2 * len(scaling.centre)
+    return Shape(members, parameters, scaling.inputs, features, **size)

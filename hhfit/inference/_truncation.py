@@ -1,0 +1,153 @@
+"""Regions of the prior that later rounds are confined to, and uniform draws from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.inference._density import Density
+
+LEAST_INSIDE = 0.05
+"""Least share of a density's mass inside a region for the two to go together."""
+
+_PILOT = 4000
+_DRAWS = 20_000
+_MARGIN = 0.05
+_EVALUATIONS = 300_000
+_SWEEPS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """One truncation: where a round's density is high, within a box.
+
+    Args:
+        density: Density of that round.
+        threshold: Least log density inside.
+        low: Lower corner of the box, shape ``(P,)``.
+        high: Upper corner, shape ``(P,)``.
+    """
+
+    density: Density
+    threshold: float
+    low: Array
+    high: Array
+
+    def contains(self, u: Array, x_o: Array) -> Array:
+        """Whether each cube point ``(N, P)`` lies inside, shape ``(N,)``."""
+        inside = ((u >= self.low) & (u <= self.high)).all(axis=1)
+        inside[inside] = self.density.log_prob(u[inside], x_o[None]) >= self.threshold
+        return inside
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The part of the prior's cube that all truncations so far leave.
+
+    Args:
+        x_o: Observed features, shape ``(F,)``.
+        size: Dimensions of the cube P.
+        cuts: Truncations, oldest first.
+    """
+
+    x_o: Array
+    size: int
+    cuts: tuple[Cut, ...] = ()
+
+    @property
+    def low(self) -> Array:
+        """Lower corner of a box around it, shape ``(P,)``."""
+        return self.cuts[-1].low if self.cuts else np.zeros(self.size)
+
+    @property
+    def high(self) -> Array:
+        """Upper corner of that box, shape ``(P,)``."""
+        return self.cuts[-1].high if self.cuts else np.ones(self.size)
+
+    def contains(self, u: Array) -> Array:
+        """Whether each cube point ``(N, P)`` lies in it, shape ``(N,)``."""
+        inside = ((u >= self.low) & (u <= self.high)).all(axis=1)
+        for cut in reversed(self.cuts):
+            inside[inside] = cut.contains(u[inside], self.x_o)
+        return inside
+
+    def cut_by(self, cut: Cut) -> "Region":
+        """What a further truncation leaves of this region."""
+        return Region(self.x_o, self.size, (*self.cuts, cut))
+
+    def propose(self, density: Density, quantile: float, seed: np.random.SeedSequence) -> Cut:
+        """The truncation that gives up the lowest part of a newer density.
+
+        Nothing is given up where the density has less than 5 % of its mass in the region: the two then contradict
+        each other, and more simulations of the same region must decide.
+
+        Args:
+            density: Density on this region's box.
+            quantile: Share of its mass that is given up.
+            seed: Source of the draws that estimate the threshold.
+        """
+        u = density.sample_one(_DRAWS, self.x_o, np.random.default_rng(seed))
+        u = u[self.contains(u)]
+        if len(u) < LEAST_INSIDE * _DRAWS:
+            return Cut(density, -np.inf, self.low, self.high)
+        height = density.log_prob(u, self.x_o[None])
+        threshold = float(np.quantile(height, quantile))
+        u = u[height >= threshold]
+        margin = _MARGIN * (u.max(axis=0) - u.min(axis=0)) + 1e-6
+        low, high = np.maximum(u.min(axis=0) - margin, self.low), np.minimum(u.max(axis=0) + margin, self.high)
+        return Cut(density, threshold, low, high)
+
+    def sample(self, n: int, seed: np.random.SeedSequence) -> tuple[Array, dict[str, float | str]]:
+        """Uniform draws, shape ``(n, P)``, and how they were made.
+
+        Rejection from the box where that takes few trials. Else the newest density is sampled, resampled with weights
+        one over its height, and the points then walk, each by differences of others, which leaves the uniform
+        distribution on the region unchanged. Both do a bounded number of evaluations.
+        """
+        rng = np.random.default_rng(seed)
+        if not self.cuts:
+            return rng.random((n, self.size)), {"sampler": "prior", "accepted_prior_fraction": 1.0}
+        volume = float(np.prod(self.high - self.low))
+        kept = self._box(_PILOT, rng)
+        share = len(kept) / _PILOT
+        if share * _EVALUATIONS < 1.2 * n:
+            return self._walk(n, rng)
+        while len(kept) < n:
+            kept = np.concatenate([kept, self._box(max(int(1.1 * (n - len(kept)) / share), 100), rng)])
+        return kept[:n], {"sampler": "rejection", "accepted_prior_fraction": volume * share}
+
+    def _box(self, n: int, rng: np.random.Generator) -> Array:
+        u = self.low + (self.high - self.low) * rng.random((n, self.size))
+        return u[self.contains(u)]
+
+    def _walk(self, n: int, rng: np.random.Generator) -> tuple[Array, dict[str, float | str]]:
+        newest = self.cuts[-1].density
+        u = newest.sample_one(max(10 * n, _DRAWS), self.x_o, rng)
+        inside = self.contains(u)
+        weight = np.exp(-newest.log_prob(u[inside], self.x_o[None]))
+        fraction = weight.sum() / len(u)
+        u = u[inside][rng.choice(int(inside.sum()), n, p=weight / weight.sum())]
+        moved = 0
+        for _ in range(_SWEEPS):
+            halves = np.array_split(rng.permutation(n), 2)
+            for own, other in (halves, halves[::-1]):
+                a, b = rng.choice(other, (2, len(own)))
+                reach = rng.uniform(0.0, 2.4 / np.sqrt(2 * self.size), (len(own), 1))
+                jitter = 1e-3 * (self.high - self.low) * rng.standard_normal((len(own), self.size))
+                trial = u[own] + reach * (u[a] - u[b]) + jitter
+                good = self.contains(trial)
+                u[own[good]] = trial[good]
+                moved += int(good.sum())
+        log = {"sampler": "resampling and walk", "accepted_prior_fraction": float(fraction)}
+        return u, log | {"walk_accepted": moved / (n * _SWEEPS), "effective": weight.sum() ** 2 / (weight**2).sum()}
+
+
+def arrays(cut: Cut) -> dict[str, Array]:
+    """All of a truncation but its density, by name."""
+    return {"cut.threshold": np.array(cut.threshold), "cut.low": cut.low, "cut.high": cut.high}
+
+
+def from_arrays(density: Density, recorded: Mapping[str, Array]) -> Cut:
+    """The truncation whose ``arrays`` were recorded."""
+    return Cut(density, float(recorded["cut.threshold"]), recorded["cut.low"], recorded["cut.high"])

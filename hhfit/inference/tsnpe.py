@@ -1,0 +1,90 @@
+"""Truncated sequential neural posterior estimation, with a bounded density."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.inference import _truncation
+from hhfit.inference._density import Density
+from hhfit.inference._posterior import FlowPosterior
+from hhfit.inference._rounds import FlowInference, learn, mass, need_usable, outcomes
+from hhfit.inference._truncation import Cut, Region
+from hhfit.journal import Journal
+from hhfit.posterior import Posterior
+from hhfit.prior import Prior
+from hhfit.simulations import Simulate, Simulations, join
+
+
+@dataclass(frozen=True, eq=False)
+class Inference(FlowInference):
+    """Every round simulates the prior confined to where the density of the round before is high.
+
+    The loss stays the plain likelihood of round one, so no weights can fail. Regions are nested, so that simulations
+    of all earlier rounds that lie in the present region are spread over it like those of the present round, and are
+    used again exactly. From round two on the density lives on the region's bounding box, where a narrow posterior is
+    as easy to describe as a wide one was on the prior.
+
+    Args:
+        quantile: Share of the density's mass that each truncation gives up.
+        steps_between: Most optimiser steps in all rounds but the last.
+
+    Source:
+        Deistler, Goncalves & Macke 2022 (arXiv 2210.04815), algorithm 1, with highest-density regions taken relative
+        to the prior.
+    """
+
+    quantile: float = 1e-4
+    steps_between: int = 4000
+
+    def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
+        """Infer the posterior of one observation."""
+        region = Region(np.asarray(x_o, dtype=float), prior.n_parameters)
+        gathered: list[Simulations] = []
+        for number, n in enumerate(self.budget.per_round, start=1):
+            seeds = np.random.SeedSequence((seed, number)).spawn(4)
+            u, drawn = region.sample(n, seeds[0])
+            gathered.append(simulate(prior.from_cube(u), sum(map(len, gathered))))
+            cut = self._round(prior, gathered, region, number, seeds, journal=journal, drawn=drawn)
+            if number == self.budget.rounds:
+                break
+            region = region.cut_by(cut)
+        return FlowPosterior(prior, cut.density, region, seeds[2])
+
+    def _round(
+        self,
+        prior: Prior,
+        gathered: list[Simulations],
+        region: Region,
+        number: int,
+        seeds: list[np.random.SeedSequence],
+        *,
+        journal: Journal,
+        drawn: dict[str, float | str],
+    ) -> Cut:
+        """The density of one round with the truncation that follows from it, learned and recorded or recalled."""
+        key, last = f"round-{number:02d}", number == self.budget.rounds
+        found = journal.recall(key)
+        if found is not None:
+            return _truncation.from_arrays(Density.from_arrays(found), found)
+        need_usable(gathered[-1].usable, f"round {number}")
+        pool = join(gathered)
+        u = prior.to_cube(pool.theta)
+        inside = region.contains(u)
+        density, log = learn(
+            self,
+            pool.rows(inside),
+            u[inside],
+            region,
+            steps=self.steps if last else self.steps_between,
+            stage=f"round {number}: training",
+            seed=seeds[1],
+            journal=journal,
+        )
+        posterior = FlowPosterior(prior, density, region, seeds[2])
+        points = posterior.sample_cube(2000, number)
+        log |= outcomes(gathered[-1]) | drawn | mass(points, prior.contains(prior.from_cube(points)))
+        log |= {"inside_region": posterior.inside, "confined": posterior.confined}
+        cut = region.propose(density, self.quantile, seeds[3])
+        journal.record(key, density.arrays() | _truncation.arrays(cut), log)
+        return cut

@@ -1,0 +1,327 @@
+"""The run directory: all that a fit must not lose, whole at any moment.
+
+    with RunDirectory.create(path, settings, recording, overwrite=False, listener=show) as run:
+        run.progress("round 1: simulating", 0, 2000, "")
+        found, missing = run.stored(theta, first, round_number=1)  # list of 0 or 1 Simulations, row numbers
+        for rows in workers.map(task, theta[missing], seed, first + missing):
+            run.save(rows, round_number=1)                      # on the disk when it returns
+        simulations = join([*found, *all those rows])
+        run.record("round-01", arrays, log)                     # a finished round
+        run.write_samples(names, samples)
+        run.write_summary(summary)
+        run.finish()
+
+    with RunDirectory.open(path, listener=show) as run:         # hhfit resume: the same calls again
+        run.settings, run.recording, run.state
+
+``run.recall("round-01")`` gives the arrays back, or ``None``. Leaving the ``with`` block by an
+exception, Ctrl-C included, writes where and why it stopped to ``state.json``; after a kill -9
+the file says where it was. One process at a time can hold a run directory. ``run.folder`` is
+its path, for the report. Loggers of ``hhfit`` also write to ``log.txt``.
+
+Raises ``InputError`` when a folder is no run, holds one already, is in use, or is of another
+schema; ``HHFitError`` when the disk refuses to write. Nothing is ever left half-written.
+"""
+
+import csv
+import fcntl
+import io
+import logging
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import tomli_w
+
+from hhfit import __version__
+from hhfit.arrays import Array, need_shape
+from hhfit.errors import HHFitError, InputError
+from hhfit.journal import Arrays, Journal
+from hhfit.recording import Recording
+from hhfit.run import _files, _recording, _state
+from hhfit.run._log import FileLog
+from hhfit.run._parts import Parts, select
+from hhfit.run._state import State
+from hhfit.simulations import Simulations
+
+__all__ = ["RunDirectory"]
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = 1
+"""Version of the layout; another one is refused."""
+NAMES = ("fit.toml", "recording.npz", "simulations", "rounds", "samples.csv", "summary.json", "report.html")
+NAMES += ("figures", "log.txt", "state.json")
+"""All that a run directory may hold."""
+
+Listener = Callable[[str, float, float, str], None]
+"""Hears ``(stage, done, total, note)``: a progress bar."""
+
+_LAST = 10**9
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class RunDirectory(Journal):
+    """An open run directory; make one with ``create`` or ``open``.
+
+    Args:
+        folder: Its path.
+        lock: File descriptor that holds its lock.
+        listener: Hears of progress.
+    """
+
+    def __init__(self, folder: Path, lock: int, listener: Listener) -> None:
+        self.folder = folder
+        self._lock, self._listener = lock, listener
+        table = _read_settings(folder)
+        self.settings: Mapping[str, Any] = {key: value for key, value in table.items() if key != "schema"}
+        self.recording = _recording.load(folder / "recording.npz")
+        self.state = _state.last(folder / "state.json")
+        self._state = State(folder / "state.json", {"status": "running", "stage": "start", "done": 0, "total": 0})
+        self._log = FileLog(folder / "log.txt")
+        self._log.start()
+
+    @classmethod
+    def create(
+        cls, path: str | Path, settings: Mapping[str, Any], recording: Recording, *, overwrite: bool, listener: Listener
+    ) -> Self:
+        """Begin a run.
+
+        Args:
+            path: Its folder; made when it does not exist.
+            settings: All that repeats the fit; entries that are ``None`` are left out.
+            recording: The sweeps to fit, as they will be used.
+            overwrite: Whether a run that is there may be deleted.
+            listener: Hears of progress.
+
+        Raises:
+            InputError: If the folder holds a run, is in use, or cannot be written.
+        """
+        folder = Path(path)
+        content = tomli_w.dumps({"schema": SCHEMA, **_without_none(_files.plain(settings))}).encode()
+        stored = _recording.pack(recording)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file, expected a folder for the run")
+        if not overwrite:
+            _refuse_existing(folder)
+        is_new = not folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _hold(folder)
+            try:
+                _begin(folder, {"recording.npz": stored, "fit.toml": content})
+                return cls(folder, lock, listener)
+            except BaseException:
+                os.close(lock)
+                raise
+        except InputError:
+            raise
+        except (OSError, HHFitError) as error:
+            if is_new and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{folder}: no run can be written there: {reason}") from None
+
+    @classmethod
+    def open(cls, path: str | Path, *, listener: Listener) -> Self:
+        """Take up a run.
+
+        Raises:
+            InputError: If the folder holds no run, is in use, of another schema, or damaged.
+        """
+        folder = Path(path)
+        _read_settings(folder)
+        lock = _hold(folder)
+        try:
+            return cls(folder, lock, listener)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+                self._end("stopped", "on request")
+            elif error is not None:
+                self._end("failed", str(error) or type(error).__name__)
+        finally:
+            self._log.stop()
+            os.close(self._lock)
+
+    def finish(self) -> None:
+        """Say that the run is done."""
+        self._state.end("done", "")
+        logger.info("run done")
+
+    def progress(self, stage: str, done: float, total: float, note: str) -> None:
+        """Say how far a stage has come: to the listener, and in ``state.json``."""
+        self._state.step(stage, done, total)
+        self._listener(stage, done, total, note)
+
+    def record(self, key: str, arrays: Arrays, log: Mapping[str, Any]) -> None:
+        """Keep a finished step in ``rounds/KEY``."""
+        _check_key(key)
+        place, beside = self.folder / "rounds" / key, self.folder / "rounds" / f".{key}"
+        content, text = _files.pack(arrays), _files.to_json(log).encode()
+        with _files.told(place):
+            _remove(beside)
+            beside.mkdir(parents=True)
+            _files.write(beside / "arrays.npz", content, durable=True)
+            _files.write(beside / "log.json", text, durable=True)
+            _remove(place)
+            beside.rename(place)
+            _files.sync_folder(place.parent)
+
+    def recall(self, key: str) -> Arrays | None:
+        """Arrays recorded under ``key``; ``None`` if there are none, or none that are whole."""
+        _check_key(key)
+        place = self.folder / "rounds" / key
+        if not place.is_dir():
+            return None
+        try:
+            _files.from_json(place / "log.json")
+            return _files.unpack(place / "arrays.npz")
+        except InputError as error:
+            logger.warning("%s; this step is done again", error)
+            return None
+
+    @property
+    def logs(self) -> dict[str, dict[str, Any]]:
+        """What every finished step logged, in order of their keys."""
+        places = sorted(path for path in (self.folder / "rounds").glob("*") if _KEY.fullmatch(path.name))
+        return {place.name: _files.from_json(place / "log.json") for place in places}
+
+    def save(self, rows: Simulations, round_number: int) -> None:
+        """Keep simulations with contiguous numbers; they are on the disk when this returns."""
+        self._parts(round_number).save(rows)
+
+    def simulations(self, round_number: int) -> list[Simulations]:
+        """Parts of a round that are whole; a damaged one is named in the log and set aside."""
+        return self._parts(round_number).load(0, _LAST)
+
+    def stored(self, theta: Array, first: int, round_number: int) -> tuple[list[Simulations], Array]:
+        """What is already there of a request, and which of its rows are not.
+
+        Args:
+            theta: Parameters asked for, shape ``(N, P)``.
+            first: Simulation number of the first row.
+            round_number: Round that they belong to.
+
+        Returns:
+            A list of no or one ``Simulations``, and the numbers (from 0) of the missing rows.
+
+        Raises:
+            InputError: If a stored simulation has other parameters.
+        """
+        return select(self._parts(round_number).load(first, first + len(theta) - 1), theta, first)
+
+    def write_samples(self, names: Sequence[str], samples: Array) -> None:
+        """Write draws from the posterior, shape ``(n, P)``; every digit is kept."""
+        need_shape("samples", samples, (None, len(names)))
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(names)
+        table.writerows(samples.tolist())
+        _files.write(self.folder / "samples.csv", text.getvalue().encode(), durable=True)
+
+    def read_samples(self) -> tuple[list[str], Array]:
+        """Parameter names, and draws from the posterior, shape ``(n, P)``."""
+        with open(self.folder / "samples.csv", newline="", encoding="utf-8") as file:
+            names, *rows = csv.reader(file)
+        return names, np.array(rows, float).reshape(-1, len(names))
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``."""
+        _files.write(self.folder / "summary.json", _files.to_json(summary).encode(), durable=True)
+
+    def read_summary(self) -> dict[str, Any]:
+        """What ``summary.json`` says."""
+        return _files.from_json(self.folder / "summary.json")
+
+    def _parts(self, round_number: int) -> Parts:
+        return Parts(self.folder / "simulations" / f"round-{round_number:02d}")
+
+    def _end(self, status: str, reason: str) -> None:
+        try:
+            self._state.end(status, reason)
+        except HHFitError as error:
+            logger.warning("%s", error)
+        logger.info("%s; go on with: hhfit resume %s", self._state.sentence, self.folder)
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    path = folder / "fit.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder}: holds no run; begin one with 'hhfit fit RECORDING --out {folder}'") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; begin again with --overwrite") from None
+    if table.get("schema") != SCHEMA:
+        raise InputError(
+            f"{folder}: its run has schema {table.get('schema')}, hhfit {__version__} reads {SCHEMA}; "
+            "use the version of hhfit that made it, or begin again with --overwrite"
+        )
+    return table
+
+
+def _refuse_existing(folder: Path) -> None:
+    held = [name for name in NAMES if (folder / name).exists()]
+    if "fit.toml" in held:
+        raise InputError(f"{folder}: already holds a run; go on with 'hhfit resume {folder}' or pass --overwrite")
+    if held:
+        raise InputError(f"{folder}: already holds {held[0]}; choose another folder or pass --overwrite")
+
+
+def _begin(folder: Path, files: Mapping[str, bytes]) -> None:
+    # New files reach the disk before old ones go; the last of them makes the folder a run.
+    beside = {name: folder / f"{name}.new" for name in files}
+    try:
+        for name, content in files.items():
+            _files.write(beside[name], content, durable=True)
+        for name in NAMES:
+            _remove(folder / name)
+        for name, path in beside.items():
+            os.replace(path, folder / name)
+    finally:
+        for path in beside.values():
+            path.unlink(missing_ok=True)
+
+
+def _hold(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise InputError(f"{folder}: another hhfit is working there; wait for it or choose another folder") from None
+    return descriptor
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise InputError(f"key {key!r} must be made of small letters, digits and '-'")
+
+
+def _without_none(value: Any) -> Any:  # noqa: ANN401 - any nesting of mappings and sequences
+    if isinstance(value, dict):
+        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, list):
+        return [_without_none(entry) for entry in value if entry is not None]
+    return value

@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from hhfit import inference
+from hhfit.errors import SimulationError
+from hhfit.inference import Budget
+from hhfit.journal import Memory
+
+QUICK = {"hidden": 32, "embedding": 8, "transforms": 2, "steps": 1200, "epochs": 100, "members": 2}
+
+
+def fit(method, problem, x_o, *, simulations=2000, rounds=1, seed=0, journal=None, **settings):
+    journal = journal or Memory()
+    settings = QUICK | settings
+    return inference.get(method, Budget(simulations, rounds), **settings).fit(
+        problem.prior, problem.simulate, np.array(x_o), seed, journal
+    )
+
+
+class Watching(Memory):
+    """Counts what a method reports and what it trains on."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+
+    def progress(self, stage, done, total, note):
+        self.said.append((stage, done, total, note))
+
+
+def divergence(problem, x_o, posterior):
+    """KL divergence [nat] of the posterior from the exact one; sampling error 0.01."""
+    rng = np.random.default_rng(0)
+    exact = problem.exact(x_o)
+    theta = np.stack([marginal.rvs(4000, random_state=rng) for marginal in exact], axis=1)
+    return np.mean(sum(m.logpdf(theta[:, p]) for p, m in enumerate(exact)) - posterior.log_prob(theta))
+
+
+@pytest.mark.parametrize("x_o", [[0.5, -1.0], [1.9, 0.0]], ids=["inside", "at the edge"])
+@pytest.mark.parametrize(("method", "rounds"), [("npe", 1), ("tsnpe", 3)])
+def test_posterior_is_the_closed_form_one_and_does_not_leak(gaussian, method, rounds, x_o):
+    problem = gaussian()
+    posterior = fit(method, problem, x_o, simulations=3000, rounds=rounds)
+    # 0.02 to 0.07 nat with these small networks; the prior is 3 nat away
+    assert divergence(problem, x_o, posterior) < 0.12
+    theta = posterior.sample(4000, seed=1)
+    assert problem.prior.contains(theta).all()
+    for p, exact in enumerate(problem.exact(x_o)):
+        assert np.median(theta[:, p]) == pytest.approx(exact.median(), abs=0.2 * exact.std())
+
+
+@pytest.mark.parametrize(("method", "rounds"), [("npe", 1), ("tsnpe", 3)])
+def test_density_integrates_to_one_over_the_prior(gaussian, method, rounds):
+    problem = gaussian()
+    posterior = fit(method, problem, [1.9, 0.0], simulations=1500, rounds=rounds, steps=300)
+    centres = -2 + 4 * (np.arange(400) + 0.5) / 400
+    grid = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
+    assert np.exp(posterior.log_prob(grid)).mean() * 16 == pytest.approx(1.0, abs=0.02)
+    assert (posterior.log_prob(np.array([[2.01, 0.0], [0.0, -2.01]])) == -np.inf).all()
+    assert np.isfinite(posterior.log_prob(posterior.sample(500, seed=3))).all()
+
+
+@pytest.mark.parametrize(("method", "rounds"), [("npe", 1), ("tsnpe", 2)])
+def test_same_seed_gives_the_same_samples_and_another_seed_others(gaussian, method, rounds):
+    problem = gaussian()
+    one, two, three = (
+        fit(method, problem, [0.5, 0.5], simulations=400, rounds=rounds, seed=seed, steps=100).sample(50, seed=1)
+        for seed in (3, 3, 4)
+    )
+    assert (one == two).all()
+    assert (one != three).all()
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+def test_an_interrupted_fit_resumes_to_the_identical_posterior(gaussian, kept):
+    problem = gaussian()
+    journal = Memory()
+    x_o = [1.0, 0.5]
+    whole = fit("tsnpe", problem, x_o, simulations=900, rounds=3, journal=journal, steps=100)
+    again = Watching()
+    for number in range(1, kept + 1):
+        key = f"round-{number:02d}"
+        again.record(key, journal.recall(key), journal.logs[key])
+    resumed = fit("tsnpe", problem, x_o, simulations=900, rounds=3, journal=again, steps=100)
+    assert {said[0] for said in again.said} == {f"round {r}: training" for r in range(kept + 1, 4)}
+    theta = whole.sample(100, seed=5)
+    assert (theta == resumed.sample(100, seed=5)).all()
+    assert (whole.log_prob(theta) == resumed.log_prob(theta)).all()
+
+
+@pytest.mark.parametrize(("method", "rounds"), [("npe", 1), ("tsnpe", 2)])
+def test_undefined_features_are_no_lost_rows(gaussian, method, rounds):
+    problem = gaussian(extra=1, undefined=0.5)
+    journal = Memory()
+    posterior = fit(method, problem, [0.5, -1.0, np.nan], simulations=3000, rounds=rounds, journal=journal)
+    assert journal.logs["round-01"]["trained_on"] == 3000 // rounds
+    assert journal.logs["round-01"]["undefined_share"] == pytest.approx(0.5, abs=0.06)
+    theta = posterior.sample(2000, seed=1)
+    for p, exact in enumerate(problem.exact([0.5, -1.0])):
+        assert theta[:, p].mean() == pytest.approx(exact.mean(), abs=0.1)
+
+
+@pytest.mark.parametrize(("method", "rounds"), [("npe", 1), ("tsnpe", 2)])
+def test_failed_rows_never_reach_the_loss(gaussian, method, rounds, monkeypatch):
+    from hhfit.inference import _rounds
+
+    problem, journal, seen = gaussian(failing=0.4), Memory(), []
+    original = _rounds.train
+
+    def spying(u, x, **more):
+        seen.append(np.isnan(x).any(axis=1))
+        return original(u, x, **more)
+
+    monkeypatch.setattr(_rounds, "train", spying)
+    fit(method, problem, [0.5, -1.0], simulations=600, rounds=rounds, journal=journal, steps=20)
+    # every failed row of this problem has NaN features and no other row has any
+    assert not np.concatenate(seen).any()
+    log = journal.logs["round-01"]
+    assert log["failed_share"] == pytest.approx(0.4, abs=0.12)
+    assert log["trained_on"] == round((1 - log["failed_share"]) * log["simulations"])
+
+
+@pytest.mark.parametrize("method", ["npe", "tsnpe"])
+def test_nothing_usable_is_one_sentence(gaussian, method):
+    with pytest.raises(SimulationError, match=r"0 of 200 simulations are usable.*narrow the prior"):
+        fit(method, gaussian(failing=1.1), [0.5, -1.0], simulations=200)
+
+
+def test_progress_is_reported_and_logs_are_json(gaussian):
+    import json
+
+    journal = Watching()
+    fit("tsnpe", gaussian(), [0.0, 0.0], simulations=600, rounds=2, journal=journal, steps=50)
+    assert {said[0] for said in journal.said} == {"round 1: training", "round 2: training"}
+    assert all(0 <= done <= total for _, done, total, _ in journal.said)
+    for log in journal.logs.values():
+        json.dumps(log)
+        assert log["leaked_mass"] == 0
+        wanted = {"simulations", "failed_share", "accepted_prior_fraction", "boundary_mass", "epochs", "seconds"}
+        assert wanted | {"validation_loss", "coverage_90", "effective_sample_size"} <= set(log)
+
+
+def test_parameters_are_numbered_on_from_round_to_round(gaussian):
+    problem, asked = gaussian(), []
+
+    def simulate(theta, first):
+        asked.append((first, len(theta)))
+        return problem.simulate(theta, first)
+
+    method = inference.get("tsnpe", Budget(500, 3), **QUICK | {"steps": 20})
+    method.fit(problem.prior, simulate, np.zeros(2), 0, Memory())
+    assert asked == [(0, 167), (167, 167), (334, 166)]
+
+
+def test_posterior_of_a_log_uniform_prior_is_in_its_units():
+    from hhfit.prior import Marginal, Prior
+    from hhfit.simulations import Simulations
+
+    prior = Prior(("g",), ("mS/cm2",), (Marginal("log-uniform", 0.01, 100.0),))
+
+    def simulate(theta, first):
+        noise = np.random.default_rng(first).standard_normal(theta.shape)
+        return Simulations(theta, np.log(theta) + 0.3 * noise, np.zeros(len(theta)), first + np.arange(len(theta)))
+
+    posterior = inference.get("npe", Budget(2000), **QUICK).fit(prior, simulate, np.zeros(1), 0, Memory())
+    assert stats.kstest(np.log(posterior.sample(400, 0)[:, 0]) / 0.3, "norm").statistic < 0.12
+    at = np.geomspace(0.0101, 99.9, 4000)
+    assert np.trapezoid(np.exp(posterior.log_prob(at[:, None])), at) == pytest.approx(1.0, abs=0.02)
