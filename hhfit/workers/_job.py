@@ -22,14 +22,18 @@ logger = logging.getLogger(__name__)
 
 TARGET = 1.0
 """Seconds of work in a chunk: saved often, and long against the cost of sending it."""
+LEAST = 0.1
+"""Seconds of work in a chunk near the end, where chunks get smaller so that all workers end together."""
 FIRST_ROWS = 32
 """Rows of a chunk while nothing has been measured."""
 CHUNK_BYTES = 2**28
 """Memory that the rows of a chunk may take while they are worked on [bytes]."""
 GROWTH = 8
 """A chunk is at most this many times larger than the largest measured."""
-PATIENCE = 20.0
-"""Several rows at once may take this many times longer than expected; then each is tried alone."""
+PATIENCE = 5.0
+"""Several rows at once may take this many times longer than expected; then fewer are tried."""
+SLACK = 2.0
+"""Seconds that several rows at once may always take beyond that."""
 OUTSIDE_KILLS = 5
 """A chunk whose worker is killed from outside is tried this often before a row is suspected."""
 HOPELESS = 5
@@ -91,6 +95,7 @@ class Job:
         self._waiting: deque[_Piece] = deque()
         self._parts: dict[int, list[Rows]] = {}
         self._costs: list[float] = []
+        self._starts: list[float] = []
         self._largest = FIRST_ROWS // GROWTH
         self._worked = False
         self._failures = 0
@@ -115,10 +120,14 @@ class Job:
 
     def _cut(self, slots: int) -> _Piece:
         rows = min(self._largest * GROWTH, max(1, CHUNK_BYTES // self._task.row_bytes))
+        share = -(-(len(self._theta) - self._taken) // (2 * slots))
         if self._costs:
             rows = min(rows, max(1, int(TARGET / self._cost)))
-        remaining = len(self._theta) - self._taken
-        rows = min(rows, -(-remaining // (2 * slots)))
+            share = max(share, int(LEAST / self._cost))
+        if self._failures:
+            # A fault costs its chunk a second run: with many of them, small chunks lose less.
+            share = min(share, max(FIRST_ROWS, self._taken // (2 * self._failures)))
+        rows = min(rows, share)
         end = int(self._runs[np.searchsorted(self._runs, self._taken, side="right")])
         piece = _Piece(self._taken, self._taken, min(self._taken + rows, end))
         self._taken = piece.last
@@ -133,10 +142,15 @@ class Job:
     def _request(self, piece: _Piece) -> Request:
         rows = slice(piece.first, piece.last)
         call = pickle.dumps((self._theta[rows], self._seed, self._index[rows]), protocol=5)
-        limit = self._limit
-        if self._costs and len(piece) > 1:
-            limit = min(limit, 10.0 + PATIENCE * self._cost * len(piece))
-        return Request(self._digest, self._packed, call, limit, self._limit)
+        return Request(self._digest, self._packed, call, *self._limits(piece))
+
+    def _limits(self, piece: _Piece) -> tuple[float, float]:
+        # A row that is alone gets all the time there is; a group that is late is only split.
+        if len(piece) == 1 or not (self._costs and self._starts):
+            return self._limit, self._limit
+        expected = self._cost * len(piece)
+        start = float(np.median(self._starts[-9:]))
+        return tuple(min(self._limit, SLACK + PATIENCE * seconds) for seconds in (expected, expected + start))
 
     def _settle(self, piece: _Piece, answer: Answer) -> None:
         match answer:
@@ -163,7 +177,9 @@ class Job:
         self._usage.calls += 1
         self._usage.busy_s += answer.wall_s
         self._usage.cpu_s += answer.cpu_s
-        if not answer.is_first and not piece.is_suspect:
+        if answer.is_first:
+            self._starts.append(max(0.0, answer.wall_s - len(piece) * self._cost if self._costs else answer.wall_s))
+        elif not piece.is_suspect:
             self._costs.append(answer.wall_s / len(piece))
             self._largest = max(self._largest, len(piece))
 
