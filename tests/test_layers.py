@@ -32,6 +32,10 @@ ALLOWED = {
     "extractors": VALUES,
     "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
     "writing": VALUES,
+    "passive": VALUES,
+    "inspection": [*VALUES, "passive", "extractors"],
+    "preparation": [*VALUES, "passive"],
+    "task": [*VALUES, "simulators", "extractors", "workers"],
     "result": [*VALUES, *POSTERIOR, "extractors"],
     "workers": [*VALUES, *POSTERIOR, "result"],
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
@@ -39,7 +43,7 @@ ALLOWED = {
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
     "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
 }
-COMPOSERS = {"pipeline", "cli", "reproduce", "__init__"}
+COMPOSERS = {"pipeline", "cli", "reproduce", "example", "__init__"}
 
 
 def unit_of(path: Path) -> str:

@@ -260,6 +260,39 @@ def test_a_closed_child_starts_no_more():
         child.call(Request("a", b"", b"", 1.0, 1.0))
 
 
+def test_a_child_that_cannot_start_says_why(monkeypatch):
+    from hhfit.workers import _isolated
+
+    monkeypatch.setattr(_isolated, "_CODE", "import nothing_of_that_name")
+    with Workers(1) as workers, pytest.raises(SimulationError, match=r"cannot start.*nothing_of_that_name"):
+        run(workers, Faulty(), *rows(3))
+
+
+def test_a_child_killed_while_it_starts_is_started_again(monkeypatch):
+    from hhfit.workers import _isolated
+
+    once = "import os, pathlib; p = pathlib.Path(os.environ['HHFIT_TEST_FLAG']); n = p.exists(); p.touch()\n"
+    once += "if not n: os.kill(os.getpid(), 9)\n"
+    monkeypatch.setattr(_isolated, "_CODE", once + _isolated._CODE)
+    with Workers(1) as workers:
+        assert (run(workers, Faulty(), *rows(3)).status == Status.OK).all()
+
+
+def test_a_slow_reader_holds_the_work_back():
+    def touch(theta):
+        with open(os.environ["HHFIT_TEST_FLAG"], "a") as file:
+            file.write("x" * len(theta))
+        return theta[:, :1]
+
+    with Workers(2) as workers:
+        parts = workers.map(Whole(touch, row_bytes=2**26), *rows(400)[:1], 7, np.arange(400))
+        next(parts)
+        time.sleep(0.5)
+        begun = os.path.getsize(os.environ["HHFIT_TEST_FLAG"])
+        assert begun <= (1 + 4) * 4
+        assert sum(len(part) for part in parts) == 400 - 4
+
+
 PARENT = """
 import sys, time, threading, signal
 sys.path[:0] = {path!r}
@@ -269,7 +302,7 @@ spec = spec_from_file_location("t", {file!r})
 t = module_from_spec(spec); sys.modules["t"] = t; spec.loader.exec_module(t)
 print("ready", flush=True)
 with t.Workers({count}) as workers:
-    for part in workers.map(t.Faulty(seconds_per_row=0.02), np.ones((10000, 3)), 1, np.arange(10000)):
+    for part in workers.map(t.Faulty(seconds_per_row=0.005), np.ones((10000, 3)), 1, np.arange(10000)):
         print(len(part), flush=True)
 """
 
@@ -279,10 +312,10 @@ with t.Workers({count}) as workers:
 def test_workers_end_with_their_parent(number, count):
     code = PARENT.format(path=[str(Path(__file__).parent.parent)], file=__file__, count=count)
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(1 + 4 * count):
+    children = []
+    while len(children) < count:
         assert parent.stdout.readline()
-    children = psutil.Process(parent.pid).children(recursive=True)
-    assert len(children) == count
+        children = psutil.Process(parent.pid).children(recursive=True)
     parent.send_signal(number)
     errors = parent.communicate(timeout=5)[1]
     _, alive = psutil.wait_procs(children, timeout=5)

@@ -105,3 +105,16 @@ def need_known_settings(known: Settings, settings: Settings, where: str) -> None
         if name not in known:
             near = get_close_matches(name, known, n=3) or sorted(known)[:3]
             raise InputError(f"{where}: no setting {name!r}; nearest are {', '.join(near) or 'none'}")
+
+
+def window_bounds(protocol: Protocol, sweep: int, window: str) -> tuple[float, float]:
+    """Start and end of a window of a sweep [ms].
+
+    Example:
+        >>> from hhfit.protocol import step
+        >>> window_bounds(step(np.ones(1), on=2.0, off=4.0, duration=6.0, dt=1.0), 0, "after")
+        (4.0, 6.0)
+    """
+    on, off = protocol.windows[sweep]
+    end = protocol.duration
+    return {"before": (0.0, on), "stimulus": (on, off), "after": (off, end), "sweep": (0.0, end)}[window]

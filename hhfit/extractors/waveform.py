@@ -6,7 +6,7 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.extractors._base import Extractor as Base
-from hhfit.extractors._base import Feature
+from hhfit.extractors._base import Feature, window_bounds
 from hhfit.protocol import Protocol
 
 PEAK_THRESHOLD = -10.0
@@ -39,11 +39,14 @@ class Extractor(Base):
         rows, sweeps, _ = response.shape
         values = np.full((rows, sweeps, len(features)), np.nan)
         for sweep in range(sweeps):
-            parts = {f.window: response[:, sweep, samples(protocol, sweep, f.window)] for f in features}
+            parts = {
+                f.window: response[:, sweep, protocol.samples(*window_bounds(protocol, sweep, f.window))]
+                for f in features
+            }
             for column, feature in enumerate(features):
                 part = parts[feature.window]
                 if feature.function == "peak_count":
-                    bounds = samples(protocol, sweep, feature.window)
+                    bounds = protocol.samples(*window_bounds(protocol, sweep, feature.window))
                     values[:, sweep, column] = self._peak_count(response[:, sweep], bounds, protocol.dt)
                 elif part.shape[1]:
                     values[:, sweep, column] = _TABLE[feature.function][1](part)
@@ -52,20 +55,6 @@ class Extractor(Base):
     def _peak_count(self, potential: Array, window: slice, dt: float) -> Array:
         threshold, refractory = self.settings["peak_threshold"], self.settings["peak_refractory"]
         return np.array([_count(v, window, threshold, refractory / dt) for v in potential], float)
-
-
-def samples(protocol: Protocol, sweep: int, window: str) -> slice:
-    """Time points of a window of a sweep.
-
-    Example:
-        >>> from hhfit.protocol import step
-        >>> samples(step(np.ones(1), on=2.0, off=4.0, duration=6.0, dt=1.0), 0, "stimulus")
-        slice(2, 4, None)
-    """
-    on, off = protocol.windows[sweep]
-    bounds = {"before": (0.0, on), "stimulus": (on, off), "after": (off, protocol.duration), "sweep": (0.0, np.inf)}
-    start, stop = bounds[window]
-    return protocol.samples(start, min(stop, protocol.duration))
 
 
 def _count(potential: Array, window: slice, threshold: float, refractory: float) -> int:

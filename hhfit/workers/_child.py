@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+import zlib
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -49,7 +50,7 @@ def answer(tasks: dict[str, Task], message: tuple[str, bytes, bytes]) -> tuple[A
 
     Args:
         tasks: Tasks unpickled so far, by digest.
-        message: Digest of the task, the pickled task (empty when it is known), the pickled call.
+        message: Digest of the task, the pickled and compressed task (empty when it is known), the pickled call.
 
     Returns:
         ``("returned", pickled result, wall seconds, CPU seconds, resident bytes)`` or
@@ -59,7 +60,7 @@ def answer(tasks: dict[str, Task], message: tuple[str, bytes, bytes]) -> tuple[A
     wall, cpu = time.perf_counter(), _cpu()
     try:
         if packed:
-            tasks[digest] = pickle.loads(packed)  # noqa: S301 - from our own parent
+            tasks[digest] = pickle.loads(zlib.decompress(packed))  # noqa: S301 - from our own parent
         kind, payload = "returned", pickle.dumps(_run(tasks[digest], call), protocol=5)
     except Exception as error:
         traceback.print_exc()

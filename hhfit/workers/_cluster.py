@@ -5,6 +5,7 @@ into. A simulator's crash therefore never reaches Dask, which deals with lost ho
 """
 
 import logging
+import time
 from collections.abc import Mapping
 from queue import Empty, SimpleQueue
 from uuid import uuid4
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 CONNECT = 15.0
 """A scheduler that does not answer for this long [s] is not there."""
 LOOK = 2.0
-"""How often [s] a waiting client looks whether the scheduler is still there."""
+"""How often [s] a client looks whether the scheduler is still there, and how many workers it has."""
 
 
 class Cluster(Engine):
@@ -40,13 +41,16 @@ class Cluster(Engine):
         self._tasks: dict[str, Future] = {}
         self._flying: dict[int, Future] = {}
         self._ready: SimpleQueue[int] = SimpleQueue()
+        self._slots, self._counted = 1, -LOOK
         client.register_plugin(_Plugin(memory), name=self._name)
 
     @property
     def slots(self) -> int:
         """Threads of all Dask workers; at least 1, for work may wait for the first of them."""
-        threads: Mapping[str, int] = self._client.nthreads()
-        return max(1, sum(threads.values()))
+        if time.monotonic() - self._counted > LOOK:
+            threads: Mapping[str, int] = self._client.nthreads()
+            self._slots, self._counted = max(1, sum(threads.values())), time.monotonic()
+        return self._slots
 
     @property
     def depth(self) -> int:

@@ -18,6 +18,8 @@ from hhfit.traces import Status
 
 START = 60.0
 """A child that is not ready after this long [s] cannot start."""
+STARTS = 5
+"""A child that is killed from outside before it is ready is started this often."""
 RECYCLE_CALLS = 1000
 """A child is replaced after this many calls."""
 RECYCLE_BYTES = 2**30
@@ -35,7 +37,7 @@ class Request:
 
     Args:
         digest: Digest of the task.
-        task: The pickled task.
+        task: The pickled, compressed task.
         call: The pickled parameters, seed and simulation numbers.
         limit: Seconds that it may take.
         first_limit: Seconds that it may take in a new process, where imports and compilation come on top.
@@ -134,33 +136,48 @@ class Child:
         return Returned(payload, wall_s, cpu_s, is_first)
 
     def _start(self) -> None:
-        self._end()
-        with self._starting:
-            if self._closed:
-                raise SimulationError("the workers are closed")
-            ours, theirs = socket.socketpair()
-            lifeline, self._lifeline = os.pipe()
-            self._output = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 - closed in _end
-            code = _CODE.format(path=sys.path, a=theirs.fileno(), b=lifeline, memory=self._memory)
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                env={**os.environ, **dict.fromkeys(_THREADS, "1")},
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                pass_fds=(theirs.fileno(), lifeline),
-                start_new_session=True,
-            )
+        for _ in range(STARTS):
+            self._end()
+            with self._starting:
+                if self._closed:
+                    raise SimulationError("the workers are closed")
+                self._spawn()
+            with contextlib.suppress(EOFError, OSError):
+                if self._connection.poll(START) and self._connection.recv_bytes() == b"ready":
+                    return
+            died = self._died()
+            if not died.from_outside:
+                break
+        raise SimulationError(f"a worker process cannot start: {died.reason}")
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        self._output = tempfile.TemporaryFile(mode="a+b")  # noqa: SIM115 - closed in _end
+        self._calls, self._known = 0, set[str]()
+        try:
+            self._process = self._popen(theirs.fileno(), lifeline)
+        except OSError as error:
+            ours.close()
+            os.close(self._lifeline)
+            self._output.close()
+            raise SimulationError(f"a worker process cannot start: {error.strerror}") from None
+        finally:
             theirs.close()
             os.close(lifeline)
-            self._connection = Connection(ours.detach())
-        self._calls, self._known = 0, set[str]()
-        with contextlib.suppress(EOFError, OSError):
-            if self._connection.poll(START) and self._connection.recv_bytes() == b"ready":
-                return
-        tail = self._tail()
-        self._end()
-        raise SimulationError(f"a worker process cannot start: {tail or f'no answer within {START:g} s'}")
+        self._connection = Connection(ours.detach())
+
+    def _popen(self, channel: int, lifeline: int) -> "subprocess.Popen[bytes]":
+        code = _CODE.format(path=sys.path, a=channel, b=lifeline, memory=self._memory)
+        return subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, **dict.fromkeys(_THREADS, "1")},
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            pass_fds=(channel, lifeline),
+            start_new_session=True,
+        )
 
     def _died(self) -> Died:
         process = self._process

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -81,7 +82,8 @@ class Job:
     def __init__(self, task: Task, theta: Array, seed: int, index: Array, limit: float, usage: Usage) -> None:
         self._task, self._theta, self._seed, self._index = task, theta, seed, index
         self._limit, self._usage = limit, usage
-        self._packed = cloudpickle.dumps(task, protocol=5)
+        # A protocol's command is mostly steps: it shrinks a hundredfold, and Dask warns of large tasks.
+        self._packed = zlib.compress(cloudpickle.dumps(task, protocol=5), 1)
         self._digest = sha256(self._packed).hexdigest()
         self._runs = np.append(np.flatnonzero(np.diff(index) != 1) + 1, len(index))
         self._taken = 0

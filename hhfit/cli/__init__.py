@@ -1,0 +1,22 @@
+"""The command line: parse arguments, call one function, print the outcome."""
+
+import typer
+
+from hhfit.cli import _fit, _look
+from hhfit.cli._console import errors_end
+
+app = typer.Typer(
+    help="Fit Hodgkin-Huxley neuron models to patch-clamp recordings, and say how far the fit can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (_fit.fit, _fit.resume, _look.inspect, _look.list_, _fit.demo, _look.doctor):
+    app.command(command.__name__.rstrip("_"))(command)
+
+
+def main() -> None:
+    """Entry point of the ``hhfit`` command."""
+    with errors_end():
+        app()

@@ -1,0 +1,75 @@
+"""Texts of the command line turned into values."""
+
+from hhfit.errors import InputError
+
+NAN = float("nan")
+
+
+def parse_sweeps(text: str) -> tuple[int, ...]:
+    """Sweep numbers from text such as ``0,3,5-8``.
+
+    Raises:
+        InputError: If it is not such a list.
+
+    Example:
+        >>> parse_sweeps("0,3,5-8")
+        (0, 3, 5, 6, 7, 8)
+    """
+    numbers: list[int] = []
+    for part in filter(None, text.replace(" ", "").split(",")):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+            raise InputError(f"--sweeps is {text!r}, must be numbers and ranges such as 0,3,5-8")
+        numbers.extend(range(int(first), int(last or first) + 1))
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"--sweeps is {text!r}, names a sweep twice")
+    return tuple(numbers)
+
+
+def parse_numbers(text: str, option: str, count: int) -> tuple[float, ...]:
+    """Exactly ``count`` numbers from text such as ``0,700``; none from an empty one.
+
+    Raises:
+        InputError: If it is not such a list.
+
+    Example:
+        >>> parse_numbers("0,700", "--window", 2)
+        (0.0, 700.0)
+    """
+    try:
+        numbers = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        numbers = (NAN,)
+    if (text and len(numbers) != count) or any(number != number for number in numbers):
+        example = ",".join(["100", "900"][:count])
+        raise InputError(f"{option} is {text!r}, must be {count} number(s), such as {example}")
+    return numbers
+
+
+def parse_assignments(texts: list[str]) -> dict[str, float]:
+    """Values of quantities from texts such as ``g_na=50``.
+
+    Raises:
+        InputError: If one is not of that form.
+
+    Example:
+        >>> parse_assignments(["g_na=50"])
+        {'g_na': 50.0}
+    """
+    values = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        values[name.strip()] = parse_numbers(value or "?", f"--set {name}", 1)[0]
+    return values
+
+
+def parse_area(text: str) -> tuple[float, bool]:
+    """Membrane area [um2] and whether to fit it, from a number, ``fit``, or nothing.
+
+    Example:
+        >>> parse_area("fit")
+        (nan, True)
+    """
+    if text == "fit":
+        return NAN, True
+    return (parse_numbers(text, "--area", 1)[0], False) if text else (NAN, False)

@@ -1,0 +1,145 @@
+"""The commands that compute: fit, resume, report, demo."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from hhfit.cli._arguments import NAN, parse_area, parse_assignments, parse_numbers, parse_sweeps
+from hhfit.cli._console import Bars, bars, stderr, stdout
+
+if TYPE_CHECKING:
+    from hhfit.result import FitResult
+
+Json = Annotated[bool, typer.Option("--json", help="Print summary.json on stdout and nothing else there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is already there.")]
+Workers = Annotated[int, typer.Option("--workers", min=0, help="Worker processes; 0 for one per core.")]
+Directory = Annotated[str, typer.Argument(metavar="DIR", help="Run directory that hhfit fit wrote.")]
+
+
+def fit(  # noqa: PLR0913 - one argument per option
+    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording: .abf, .nwb, .csv or .pkl.")],
+    *,
+    model: Annotated[str, typer.Option(help="A bundled name (hhfit list models) or a TOML file.")] = "pospischil",
+    sweeps: Annotated[
+        str, typer.Option(help="Sweeps to fit, such as 0,3,5-8; by default 6 spread over the amplitudes.")
+    ] = "",
+    features: Annotated[str, typer.Option(help="A bundled name (hhfit list features) or a TOML file.")] = "spiking",
+    method: Annotated[str, typer.Option(help="Inference method (hhfit list methods).")] = "tsnpe",
+    simulator: Annotated[str, typer.Option(help="Simulator (hhfit list simulators).")] = "neuron",
+    rounds: Annotated[int, typer.Option(help="Rounds that the simulations are split into.")] = 5,
+    simulations: Annotated[int, typer.Option(help="Simulations in all.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same samples.csv.")] = 0,
+    ljp: Annotated[
+        float, typer.Option(metavar="MV", help="Liquid junction potential, added to the recorded potential [mV].")
+    ] = NAN,
+    temperature: Annotated[float, typer.Option(metavar="C", help="Temperature of the recording [degC].")] = NAN,
+    area: Annotated[
+        str, typer.Option(metavar="UM2|fit", help="Membrane area [um2], or fit; by default from the passive response.")
+    ] = "",
+    window: Annotated[str, typer.Option(metavar="START,STOP", help="Stretch of every sweep to fit [ms].")] = "",
+    values: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Fix a quantity, such as g_m=0.05.")
+    ] = None,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Run directory to write; by default runs/NAME.")] = "",
+    overwrite: Overwrite = False,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit a model to a recording and write a run directory with a report.
+
+    Example: hhfit fit cell7.abf --sweeps 0-5 --ljp -14 --out runs/cell7
+    """
+    from hhfit import model as models
+    from hhfit import pipeline, readers
+    from hhfit.preparation import Corrections
+
+    area_um2, fit_area = parse_area(area)
+    corrections = Corrections(
+        ljp, temperature, area_um2, fit_area, parse_sweeps(sweeps), parse_numbers(window, "--window", 2)
+    )
+    fixed = parse_assignments(values or [])
+    neuron = models.load(model).with_values(fixed).with_priors(dict.fromkeys(fixed))
+    settings = pipeline.Settings(features, method, simulator, simulations, rounds, seed)
+    measured = readers.read(recording)
+    folder = Path(out or f"runs/{Path(recording).stem}")
+    with running(folder) as progress:
+        result = pipeline.fit(
+            measured, neuron, settings, corrections, out=folder, overwrite=overwrite, workers=workers, progress=progress
+        )
+    show(result, folder, as_json)
+
+
+def resume(directory: Directory, *, workers: Workers = 0, as_json: Json = False) -> None:
+    """Continue a run that was interrupted; it ends in the same posterior.
+
+    Example: hhfit resume runs/cell7
+    """
+    from hhfit import pipeline
+
+    folder = Path(directory)
+    with running(folder) as progress:
+        result = pipeline.resume(folder, workers=workers, progress=progress)
+    show(result, folder, as_json)
+
+
+def demo(
+    *,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Run directory to write.")] = "runs/demo",
+    simulations: Annotated[int, typer.Option(help="Simulations in all.")] = 3000,
+    seed: Annotated[int, typer.Option(help="Same seed, same samples.csv.")] = 0,
+    overwrite: Overwrite = False,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit the bundled synthetic recording, whose true parameters the report shows.
+
+    Example: hhfit demo --out runs/demo
+    """
+    from hhfit import pipeline
+
+    folder = Path(out)
+    with running(folder) as progress:
+        result = pipeline.demo(
+            simulations=simulations, seed=seed, out=folder, overwrite=overwrite, workers=workers, progress=progress
+        )
+    show(result, folder, as_json)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Bars]:
+    """Progress bars, and what to do next when the run is interrupted."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.getLogger("hhfit").addHandler(handler)
+    try:
+        with bars() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        stderr.print(f"hhfit: interrupted; hhfit resume {folder} goes on from where it stopped", style="yellow")
+        raise typer.Exit(1) from None
+
+
+def show(result: "FitResult", folder: Path, as_json: bool) -> None:
+    """Print what a user wants to know first."""
+    if as_json:
+        sys.stdout.write((folder / "summary.json").read_text())
+        return
+    table = Table(box=None)
+    for heading in ("parameter", "unit", "mean", "sd", "2.5 %", "97.5 %", *(["true"] if result.truth else [])):
+        table.add_column(heading, justify="left" if heading in ("parameter", "unit") else "right")
+    for p, (name, unit) in enumerate(zip(result.posterior.prior.names, result.posterior.prior.units, strict=True)):
+        column, low, high = result.samples[:, p], *result.quantiles[p, [0, 4]]
+        numbers = [column.mean(), column.std(), low, high, *([result.truth[name]] if result.truth else [])]
+        table.add_row(name, unit, *(f"{number:.4g}" for number in numbers))
+    stdout.print(table)
+    verdict = result.checks["verdict"]
+    stdout.print(f"verdict: {verdict['word']}", style="bold")
+    for reason in verdict["reasons"]:
+        stdout.print(f"  {reason['level']}: {reason['sentence']}", markup=False)
+    stdout.print(f"report: {folder / 'report.html'}", markup=False)

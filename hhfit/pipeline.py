@@ -1,0 +1,375 @@
+"""``fit``: the only code that knows every stage, from a recording to a posterior."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hhfit import __version__, diagnostics, example, extractors, inference, report, simulators
+from hhfit import model as models
+from hhfit.arrays import Array
+from hhfit.errors import InputError
+from hhfit.extractors import FeatureSet
+from hhfit.extractors.spikes import spike_counts
+from hhfit.inference import Budget
+from hhfit.model import Model
+from hhfit.posterior import Posterior
+from hhfit.preparation import Corrections, Prepared, prepare
+from hhfit.recording import Recording
+from hhfit.result import FitResult, Predictive
+from hhfit.run import RunDirectory
+from hhfit.simulations import Simulations, join
+from hhfit.simulators import DEFAULT_STEP
+from hhfit.task import Predicted, Prediction, Simulation
+from hhfit.workers import Workers
+
+PACKAGES = ("numpy", "torch", "sbi", "zuko", "neuron", "brian2", "efel", "numba")
+PREDICTION_INDEX = 2**40
+"""Posterior predictions are numbered from here on, so that their noise is never that of a simulation."""
+
+Progress = Callable[[str, float, float, str], None]
+
+
+def ignore(stage: str, done: float, total: float, note: str) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit is asked to do; with the recording and the model it repeats the fit.
+
+    Args:
+        features: Name or path of a feature set.
+        method: Name of an inference method.
+        simulator: Name of a simulator.
+        simulations: Simulations in all.
+        rounds: Rounds that they are split into; single-round methods take all in one.
+        seed: Same seed, same result, whatever the number of workers.
+        step: Largest integration step [ms].
+        samples: Draws from the posterior that are kept.
+        predictions: Draws that are simulated again for the posterior prediction.
+
+    Raises:
+        InputError: If a number cannot be.
+    """
+
+    features: str = "spiking"
+    method: str = "tsnpe"
+    simulator: str = "neuron"
+    simulations: int = 10_000
+    rounds: int = 5
+    seed: int = 0
+    step: float = DEFAULT_STEP
+    samples: int = 10_000
+    predictions: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "predictions"):
+            if getattr(self, name) < 10:
+                raise InputError(f"{name} is {getattr(self, name)}, must be at least 10")
+        if not self.step > 0:
+            raise InputError(f"step is {self.step} ms, must be positive")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
+
+    @property
+    def budget(self) -> Budget:
+        """Rounds and simulations."""
+        return Budget(self.simulations, self.rounds)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """All that determines the outcome of a fit: what ``fit.toml`` and ``recording.npz`` hold.
+
+    Args:
+        prepared: Sweeps and model as they are fitted, and what was assumed.
+        features: The feature set.
+        settings: What to do.
+        truth: True parameters by name, when the recording is synthetic; else empty.
+    """
+
+    prepared: Prepared
+    features: FeatureSet
+    settings: Settings
+    truth: Mapping[str, float]
+
+    @property
+    def x_o(self) -> Array:
+        """Observed features, shape ``(F,)``."""
+        recording = self.prepared.recording
+        return self.features(recording.response[None], recording.protocol)[0]
+
+    @property
+    def task(self) -> Simulation:
+        """What a worker does."""
+        recording, settings = self.prepared.recording, self.settings
+        return Simulation(self.prepared.model, recording.protocol, self.features, settings.simulator, settings.step)
+
+
+class Stopwatch:
+    """Wall and CPU seconds per stage of this process and its children that have ended."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            total = self.stages.setdefault(name, {"wall_s": 0.0, "cpu_s": 0.0})
+            total["wall_s"] += time.perf_counter() - wall
+            total["cpu_s"] += time.process_time() - cpu
+
+
+def fit(
+    recording: Recording,
+    model: Model,
+    settings: Settings = Settings(),
+    corrections: Corrections = Corrections(),  # noqa: B008 - frozen
+    *,
+    out: str | Path,
+    overwrite: bool = False,
+    workers: int = 0,
+    progress: Progress = ignore,
+) -> FitResult:
+    """Fit a model to a recording and write a run directory with a report.
+
+    Args:
+        recording: Recording as it was read.
+        model: The neuron, with priors on what is to be fitted.
+        settings: What to do.
+        corrections: What the experimenter knows and the file does not.
+        out: Run directory to write.
+        overwrite: Replace a run that is already there.
+        workers: Worker processes; 0 for one per core.
+        progress: Called as ``progress(stage, done, total, note)``.
+
+    Returns:
+        The posterior, and all that repeats the fit.
+
+    Raises:
+        InputError: If anything given is wrong; nothing is written then.
+    """
+    planned = plan(recording, model, settings, corrections, {})
+    return start(planned, out, overwrite=overwrite, workers=workers, progress=progress)
+
+
+def demo(
+    *, simulations: int, seed: int, out: str | Path, overwrite: bool, workers: int, progress: Progress = ignore
+) -> FitResult:
+    """Fit the bundled synthetic recording, whose true parameters go into the report.
+
+    Args:
+        simulations: Simulations in all.
+        seed: Same seed, same result.
+        out: Run directory to write.
+        overwrite: Replace a run that is already there.
+        workers: Worker processes; 0 for one per core.
+        progress: Called as ``progress(stage, done, total, note)``.
+    """
+    recipe = example.recipe()
+    settings = Settings(simulations=simulations, rounds=3, seed=seed)
+    corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
+    planned = plan(example.load(), models.load(recipe["model"]), settings, corrections, example.truth())
+    return start(planned, out, overwrite=overwrite, workers=workers, progress=progress)
+
+
+def plan(
+    recording: Recording, model: Model, settings: Settings, corrections: Corrections, truth: Mapping[str, float]
+) -> Fit:
+    """Check everything that can be checked before anything is written or simulated.
+
+    Raises:
+        InputError: If anything given is wrong.
+        UnsupportedError: If the simulator cannot run the model.
+    """
+    prepared = prepare(recording, model, corrections)
+    features = extractors.load(settings.features)
+    planned = Fit(prepared, features, settings, truth)
+    inference.get(settings.method, settings.budget)
+    simulators.get(settings.simulator, prepared.model, prepared.recording.protocol, step=settings.step)
+    _ = prepared.model.prior
+    if np.isnan(planned.x_o).all():
+        raise InputError(f"{recording.name}: no feature of {features.name!r} is defined on it; try another --features")
+    return planned
+
+
+def start(planned: Fit, out: str | Path, *, overwrite: bool, workers: int, progress: Progress) -> FitResult:
+    """Carry out a planned fit in a new run directory."""
+    table = _to_table(planned)
+    recording = planned.prepared.recording
+    with RunDirectory.create(out, table, recording, overwrite=overwrite, listener=progress) as run:
+        return _carry_out(planned, run, workers)
+
+
+def resume(out: str | Path, *, workers: int = 0, progress: Progress = ignore) -> FitResult:
+    """Continue an interrupted run; it ends in the same posterior.
+
+    Args:
+        out: Run directory.
+        workers: Worker processes; 0 for one per core.
+        progress: Called as ``progress(stage, done, total, note)``.
+
+    Raises:
+        InputError: If there is no run, or its files are damaged.
+    """
+    with RunDirectory.open(out, listener=progress) as run:
+        return _carry_out(_from_table(run.settings, run.recording), run, workers)
+
+
+def _carry_out(planned: Fit, run: RunDirectory, workers: int) -> FitResult:
+    settings, watch = planned.settings, Stopwatch()
+    with Workers(workers or len(os.sched_getaffinity(0))) as pool:
+        bench = Bench(planned, pool, run, watch)
+        method = inference.get(settings.method, settings.budget)
+        with watch.stage("inference"):
+            posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
+        with watch.stage("sampling the posterior"):
+            samples = posterior.sample(settings.samples, settings.seed)
+        with watch.stage("posterior prediction"):
+            predictive = bench.predict(samples)
+    result = _result(planned, posterior, samples, predictive, bench, run)
+    run.write_samples(posterior.names, samples)
+    run.write_summary(summarize(result))
+    report.write(result, run.folder)
+    run.finish()
+    return result
+
+
+class Bench:
+    """Where a fit simulates: asks the run for what it holds, the workers for the rest.
+
+    Args:
+        planned: The fit.
+        pool: The workers.
+        run: The run directory; every chunk is saved there as it arrives.
+        watch: Times the simulation.
+    """
+
+    def __init__(self, planned: Fit, pool: Workers, run: RunDirectory, watch: Stopwatch) -> None:
+        self.task = planned.task
+        self.done: list[Simulations] = []
+        self.watch = watch
+        self._planned, self._pool, self._run = planned, pool, run
+
+    def simulate(self, theta: Array, first: int) -> Simulations:
+        """Simulate parameter sets ``(N, P)``, numbered from ``first`` on."""
+        call = len(self.done) + 1
+        with self.watch.stage("simulation"):
+            parts, missing = self._run.stored(theta, first, call)
+            finished = len(theta) - len(missing)
+            for rows in self._pool.map(self.task, theta[missing], self._planned.settings.seed, first + missing):
+                self._run.save(rows, call)
+                parts.append(rows)
+                finished += len(rows)
+                failed = sum(int((~part.usable).sum()) for part in parts)
+                self._run.progress(f"round {call}: simulating", finished, len(theta), f"{failed} failed")
+        self.done.append(join(parts))
+        return self.done[-1]
+
+    def predict(self, samples: Array) -> Predictive:
+        """Simulate the first draws again, and keep their traces."""
+        planned = self._planned
+        theta = samples[: planned.settings.predictions]
+        index = PREDICTION_INDEX + np.arange(len(theta))
+        parts: list[Predicted] = []
+        for rows in self._pool.map(Prediction(self.task), theta, planned.settings.seed, index):
+            parts.append(rows)
+            self._run.progress("posterior prediction", sum(len(p.index) for p in parts), len(theta), "")
+        parts.sort(key=lambda part: part.index[0])
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Predicted.names()}
+        recording = planned.prepared.recording
+        recorded = spike_counts(recording.response[None], recording.protocol, planned.features.settings)[0]
+        simulations = Simulations(*(columns[name] for name in ("theta", "x", "status", "index")))
+        return Predictive(simulations, columns["response"], columns["spikes"], recorded)
+
+
+def _result(
+    planned: Fit, posterior: Posterior, samples: Array, predictive: Predictive, bench: Bench, run: RunDirectory
+) -> FitResult:
+    bare = FitResult(
+        model=planned.prepared.model,
+        recording=planned.prepared.recording,
+        features=planned.features,
+        x_o=planned.x_o,
+        posterior=posterior,
+        samples=samples,
+        simulations=join(bench.done),
+        predictive=predictive,
+        settings=asdict(planned.settings),
+        assumptions=planned.prepared.assumptions,
+        rounds=list(run.logs.values()),
+        timings=bench.watch.stages,
+        truth=planned.truth,
+        versions=versions(),
+    )
+    with bench.watch.stage("checks"):
+        run.progress("checking", 0, 1, "")
+        checks = diagnostics.check(bare, planned.settings.seed)
+        run.progress("checking", 1, 1, "")
+    return replace(bare, checks=checks, timings=dict(bench.watch.stages))
+
+
+def summarize(result: FitResult) -> dict[str, Any]:
+    """What ``summary.json`` says: everything that is a number or a word."""
+    prior = result.posterior.prior
+    return {
+        "recording": dict(result.recording.provenance),
+        "sweeps": result.recording.sweeps.tolist(),
+        "model": result.model.name,
+        "features": dict(zip(result.feature_names, result.x_o.tolist(), strict=True)),
+        "settings": dict(result.settings),
+        "assumptions": list(result.assumptions),
+        "units": dict(zip(prior.names, prior.units, strict=True)),
+        "truth": dict(result.truth),
+        "simulations_used": len(result.simulations),
+        "checks": dict(result.checks),
+        "rounds": list(result.rounds),
+        "seconds": {stage: dict(seconds) for stage, seconds in result.timings.items()},
+        "versions": dict(result.versions),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, hhfit and the packages that compute."""
+    found = {"python": platform.python_version(), "hhfit": __version__}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def _to_table(planned: Fit) -> dict[str, Any]:
+    prepared = planned.prepared
+    return {
+        "settings": asdict(planned.settings),
+        "assumptions": list(prepared.assumptions),
+        "truth": dict(planned.truth),
+        "versions": versions(),
+        "features": {"name": planned.features.name, "text": planned.features.text},
+        "model_name": prepared.model.name,
+        "model_hash": prepared.model.hash,
+        "model": models.dump(prepared.model),
+    }
+
+
+def _from_table(table: Mapping[str, Any], recording: Recording) -> Fit:
+    try:
+        model = models.build(table["model"], table["model_name"])
+        features = extractors.parse(table["features"]["text"], table["features"]["name"])
+        settings = Settings(**table["settings"])
+        prepared = Prepared(recording, model, tuple(table["assumptions"]))
+    except (KeyError, TypeError) as error:
+        raise InputError(f"fit.toml: {error} is missing or wrong; begin again with --overwrite") from None
+    return Fit(prepared, features, settings, table["truth"])

@@ -1,0 +1,143 @@
+"""NMODL text of a model: one density mechanism with all its channels, names resolved."""
+
+import ast
+import hashlib
+
+from hhfit.expression import Expression
+from hhfit.model import Channel, Gate, Model
+
+_FUNCTIONS = {"abs": "fabs", "minimum": "lesser", "maximum": "greater"}
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
+
+_TEMPLATE = """\
+NEURON {{
+    SUFFIX {suffix}
+    NONSPECIFIC_CURRENT i
+    RANGE command{ranges}
+    THREADSAFE
+}}
+UNITS {{
+    (mA) = (milliamp)
+    (mV) = (millivolt)
+}}
+PARAMETER {{
+    command = 0
+{parameters}
+}}
+ASSIGNED {{
+    v (mV)
+    i (mA/cm2)
+}}
+{states}INITIAL {{
+{initial}
+}}
+BREAKPOINT {{
+{solve}    i = 0.001 * ({current} - command)
+}}
+{derivatives}FUNCTION vtrap(x, y) {{
+    if (fabs(x / y) < 1e-5) {{
+        vtrap = y * (1 - x / y / 2)
+    }} else {{
+        vtrap = x / (exp(x / y) - 1)
+    }}
+}}
+FUNCTION lesser(x, y) {{
+    lesser = y
+    if (x < y) {{
+        lesser = x
+    }}
+}}
+FUNCTION greater(x, y) {{
+    greater = y
+    if (x > y) {{
+        greater = x
+    }}
+}}
+"""
+
+
+def quantity(name: str) -> str:
+    """Name of a quantity in the mechanism: prefixed, since NMODL reserves words such as ``area``."""
+    return f"q_{name}"
+
+
+def suffix(model: Model) -> str:
+    """Name of the model's mechanism: another text, another name."""
+    return "hh" + hashlib.sha256(_body(model, "x").encode()).hexdigest()[:12]
+
+
+def mechanism(model: Model) -> str:
+    """NMODL text of the model."""
+    return _body(model, suffix(model))
+
+
+def used(model: Model) -> list[str]:
+    """Quantities that the mechanism's expressions name, in the model's order."""
+    named: set[str] = set()
+    for channel in model.channels:
+        for expr in (channel.conductance, channel.reversal, *_rates(channel)):
+            named |= expr.names
+    return [name for name in model.quantities if name in named]
+
+
+def _body(model: Model, name: str) -> str:
+    gates = [(channel, gate) for channel in model.channels for gate in channel.gates]
+    moving = [(channel, gate) for channel, gate in gates if gate.tau is not None]
+    states = " ".join(_state(channel, gate) for channel, gate in moving)
+    return _TEMPLATE.format(
+        suffix=name,
+        ranges="".join(f", {quantity(q)}" for q in used(model)),
+        parameters="\n".join(f"    {quantity(q)} = {model.quantities[q].value!r}" for q in used(model)),
+        states=f"STATE {{ {states} }}\n" if moving else "",
+        initial="\n".join(f"    {_state(c, g)} = {_text(g.inf)}" for c, g in moving),
+        solve="    SOLVE gates METHOD cnexp\n" if moving else "",
+        current=" + ".join(_current(channel) for channel in model.channels) or "0",
+        derivatives=_derivatives(moving),
+    )
+
+
+def _derivatives(moving: list[tuple[Channel, Gate]]) -> str:
+    if not moving:
+        return ""
+    lines = [
+        f"    {_state(c, g)}' = (({_text(g.inf)}) - {_state(c, g)}) / ({_text(g.tau)})" for c, g in moving if g.tau
+    ]
+    return "DERIVATIVE gates {\n" + "\n".join(lines) + "\n}\n"
+
+
+def _current(channel: Channel) -> str:
+    factors = [f"({_text(channel.conductance)})"]
+    for gate in channel.gates:
+        value = _state(channel, gate) if gate.tau is not None else f"({_text(gate.inf)})"
+        factors += [value] * gate.power
+    return " * ".join([*factors, f"(v - ({_text(channel.reversal)}))"])
+
+
+def _state(channel: Channel, gate: Gate) -> str:
+    return f"s_{channel.name}_{gate.name}"
+
+
+def _rates(channel: Channel) -> list[Expression]:
+    return [rate for gate in channel.gates for rate in (gate.inf, gate.tau) if rate is not None]
+
+
+def _text(expr: Expression) -> str:
+    return _node(expr.tree)
+
+
+def _node(node: ast.expr) -> str:
+    match node:
+        case ast.Constant():
+            return repr(float(node.value))
+        case ast.Name():
+            return "v" if node.id == "v" else quantity(node.id)
+        case ast.UnaryOp(op=ast.USub()):
+            return f"(-{_node(node.operand)})"
+        case ast.UnaryOp():
+            return _node(node.operand)
+        case ast.BinOp():
+            return f"({_node(node.left)} {_OPERATORS[type(node.op)]} {_node(node.right)})"
+        case ast.Call():
+            name = _FUNCTIONS.get(node.func.id, node.func.id)
+            return f"{name}({', '.join(_node(argument) for argument in node.args)})"
+    raise AssertionError(f"unchecked node {node!r}")
