@@ -53,4 +53,6 @@ def make() -> Recording:
 
 
 if __name__ == "__main__":
-    write_nwb(make(), Path(sys.argv[1]) / f"{NAME}.nwb", description="SYNTHETIC: simulated by hhfit, not a recorded cell")
+    write_nwb(
+        make(), Path(sys.argv[1]) / f"{NAME}.nwb", description="SYNTHETIC: simulated by hhfit, not a recorded cell"
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hhfit import __version__, diagnostics, extractors, inference, report, simulators
+from hhfit import __version__, diagnostics, example, extractors, inference, report, simulators
 from hhfit import model as models
 from hhfit.arrays import Array
 from hhfit.errors import InputError
@@ -135,7 +135,7 @@ class Stopwatch:
 def fit(
     recording: Recording,
     model: Model,
-    settings: Settings = Settings(),  # noqa: B008 - frozen
+    settings: Settings = Settings(),
     corrections: Corrections = Corrections(),  # noqa: B008 - frozen
     *,
     out: str | Path,
@@ -162,6 +162,26 @@ def fit(
         InputError: If anything given is wrong; nothing is written then.
     """
     planned = plan(recording, model, settings, corrections, {})
+    return start(planned, out, overwrite=overwrite, workers=workers, progress=progress)
+
+
+def demo(
+    *, simulations: int, seed: int, out: str | Path, overwrite: bool, workers: int, progress: Progress = ignore
+) -> FitResult:
+    """Fit the bundled synthetic recording, whose true parameters go into the report.
+
+    Args:
+        simulations: Simulations in all.
+        seed: Same seed, same result.
+        out: Run directory to write.
+        overwrite: Replace a run that is already there.
+        workers: Worker processes; 0 for one per core.
+        progress: Called as ``progress(stage, done, total, note)``.
+    """
+    recipe = example.recipe()
+    settings = Settings(simulations=simulations, rounds=3, seed=seed)
+    corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
+    planned = plan(example.load(), models.load(recipe["model"]), settings, corrections, example.truth())
     return start(planned, out, overwrite=overwrite, workers=workers, progress=progress)
 
 
@@ -298,7 +318,7 @@ def _result(
         run.progress("checking", 0, 1, "")
         checks = diagnostics.check(bare, planned.settings.seed)
         run.progress("checking", 1, 1, "")
-    return replace(bare, checks=checks, timings=bench.watch.seconds())
+    return replace(bare, checks=checks, timings=dict(bench.watch.stages))
 
 
 def summarize(result: FitResult) -> dict[str, Any]:

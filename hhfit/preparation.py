@@ -75,7 +75,9 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
             cannot be.
     """
     if recording.protocol.clamp != "current":
-        raise InputError(f"{recording.name}: this is a voltage-clamp recording; hhfit fits current-clamp recordings only")
+        raise InputError(
+            f"{recording.name}: this is a voltage-clamp recording; hhfit fits current-clamp recordings only"
+        )
     if corrections.area <= 0:
         raise InputError(f"--area is {corrections.area:g} um2, must be positive")
     shifted = recording if np.isnan(corrections.ljp) else recording.shift(corrections.ljp)
@@ -134,7 +136,8 @@ def _temperature(corrections: Corrections) -> str:
 
 
 def _initial(rest: float) -> str:
-    return f"Simulations start at {rest:.1f} mV, the first recorded sample (median over sweeps), with gates at steady state."
+    start = f"Simulations start at {rest:.1f} mV, the first recorded sample (median over sweeps)"
+    return f"{start}, with gates at steady state."
 
 
 def _stretch(fitted: Recording, window: Sequence[float]) -> str:

@@ -24,6 +24,7 @@ ALLOWED = {
     "model": ["arrays", "errors", "expression", "library", "prior", "units"],
     "traces": ["arrays"],
     "simulations": ["arrays", "traces"],
+    "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
     "posterior": ["arrays", "prior"],
     "readers": VALUES,
@@ -31,6 +32,10 @@ ALLOWED = {
     "extractors": VALUES,
     "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
     "writing": VALUES,
+    "passive": VALUES,
+    "inspection": [*VALUES, "passive", "extractors"],
+    "preparation": [*VALUES, "passive"],
+    "task": [*VALUES, "simulators", "extractors", "workers"],
     "result": [*VALUES, *POSTERIOR, "extractors"],
     "workers": [*VALUES, *POSTERIOR, "result"],
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
@@ -38,7 +43,7 @@ ALLOWED = {
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
     "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
 }
-COMPOSERS = {"pipeline", "cli", "reproduce", "__init__"}
+COMPOSERS = {"pipeline", "cli", "reproduce", "example", "__init__"}
 
 
 def unit_of(path: Path) -> str:

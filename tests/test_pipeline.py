@@ -107,9 +107,7 @@ class Interruption:
 
 
 @pytest.mark.parametrize(("stage", "done"), [("round 1: simulating", 50), ("round 2", 20), ("posterior prediction", 1)])
-def test_interrupted_run_says_where_and_resumes_to_the_same_samples(
-    finished, recording, neuron, tmp_path, stage, done
-):
+def test_interrupted_run_says_where_and_resumes_to_the_same_samples(finished, recording, neuron, tmp_path, stage, done):
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         pipeline.fit(recording, neuron, SETTINGS, CORRECTIONS, out=out, workers=1, progress=Interruption(stage, done))

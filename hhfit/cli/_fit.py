@@ -111,20 +111,13 @@ def demo(
     show(result, folder, as_json)
 
 
-def report(directory: Directory) -> None:
-    """Write the report of a finished run again.
-
-    Example: hhfit report runs/cell7
-    """
-    from hhfit import pipeline
-
-    stdout.print(f"report: {pipeline.write_report(Path(directory))}")
-
-
 @contextmanager
 def running(folder: Path) -> Iterator[Bars]:
     """Progress bars, and what to do next when the run is interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.getLogger("hhfit").addHandler(handler)
     try:
         with bars() as progress:
             yield progress
@@ -149,5 +142,5 @@ def show(result: "FitResult", folder: Path, as_json: bool) -> None:
     verdict = result.checks["verdict"]
     stdout.print(f"verdict: {verdict['word']}", style="bold")
     for reason in verdict["reasons"]:
-        stdout.print(f"  - {reason}", markup=False)
+        stdout.print(f"  {reason['level']}: {reason['sentence']}", markup=False)
     stdout.print(f"report: {folder / 'report.html'}", markup=False)

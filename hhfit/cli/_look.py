@@ -7,20 +7,33 @@ import shutil
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from hhfit import library, plugins, readers
-from hhfit.cli._console import stderr, stdout
+from hhfit import library, plugins
+from hhfit.cli._console import stdout
 from hhfit.errors import HHFitError, InputError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 CONTENT = {"models": "models", "features": "features", "protocols": "data/protocols"}
 PLUGINS = {"simulators": "simulators", "methods": "inference", "formats": "readers"}
-PACKAGES = ("numpy", "scipy", "torch", "sbi", "zuko", "neuron", "brian2", "efel", "numba", "matplotlib", "pyabf", "pynwb")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "sbi",
+    "zuko",
+    "neuron",
+    "brian2",
+    "efel",
+    "numba",
+    "matplotlib",
+    "pyabf",
+    "pynwb",
+)
 PACKAGES += ("distributed",)
 
 
@@ -103,3 +116,76 @@ def _compiler() -> str:
 
 def _processors() -> str:
     return f"{len(os.sched_getaffinity(0))} usable"
+
+
+def _neuron() -> str:
+    """Simulate 20 ms of a neuron in a worker, as a fit would."""
+    import numpy as np
+
+    from hhfit import extractors
+    from hhfit import model as models
+    from hhfit import protocol as protocols
+    from hhfit.task import Simulation
+    from hhfit.workers import Workers
+
+    neuron = models.load("pospischil")
+    pulse = protocols.step(np.array([100.0]), on=5.0, off=15.0, duration=20.0, dt=0.1)
+    task = Simulation(neuron, pulse, extractors.load("goncalves2020"), "neuron", 0.025)
+    with Workers(1) as pool:
+        (rows,) = pool.map(task, neuron.reference[None], 0, np.arange(1))
+    if not rows.usable.all():
+        raise InputError(f"a test simulation ended with status {rows.status[0]}")
+    return "compiles a model and runs it in a worker process"
+
+
+def inspect(
+    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording: .abf, .nwb, .csv or .pkl.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show what is in a recording, sweep by sweep, and what to be wary of.
+
+    Example: hhfit inspect cell7.abf
+    """
+    from hhfit import inspection, readers
+
+    summary = inspection.describe(readers.read(recording))
+    if as_json:
+        stdout.print_json(json.dumps(summary))
+        return
+    current, response = ("pA", "mV") if summary["clamp"] == "current" else ("mV", "pA")
+    stdout.print(f"{summary['name']}: {len(summary['sweeps'])} {summary['clamp']}-clamp sweep(s), ", end="")
+    stdout.print(f"{summary['duration_ms']:g} ms each, sampled every {summary['dt_ms']:g} ms")
+    table = Table(box=None)
+    for heading in (
+        "sweep",
+        "stimulus [ms]",
+        f"step [{current}]",
+        f"holding [{current}]",
+        f"rest [{response}]",
+        "spikes",
+    ):
+        table.add_column(heading, justify="right")
+    for row in summary["sweeps"]:
+        window = f"{row['on_ms']:g}-{row['off_ms']:g}"
+        numbers = [f"{row[key]:.1f}" for key in ("step", "holding", "rest")]
+        table.add_row(str(row["sweep"]), window, *numbers, "" if row["spikes"] is None else str(row["spikes"]))
+    stdout.print(table)
+    _print_passive(summary)
+    for warning in summary["warnings"]:
+        stdout.print(f"warning: {warning}", style="yellow")
+    if summary["clamp"] == "current":
+        stdout.print(f"fit it with: hhfit fit {recording}", markup=False)
+
+
+def _print_passive(summary: dict[str, Any]) -> None:
+    found = summary.get("passive")
+    if found is None:
+        return
+    if found["reason"]:
+        stdout.print(f"passive properties: {found['reason']}")
+        return
+    stdout.print(
+        f"passive: rest {found['rest_mv']:.1f} mV, input resistance {found['resistance_mohm']:.0f} MOhm, "
+        f"time constant {found['tau_ms']:.1f} ms, area {found['area_um2']:.0f} um2 at 1 uF/cm2"
+    )

@@ -4,13 +4,11 @@ A fixed threshold counts 135 spikes on a depolarised plateau that has 8 (recordi
 a spike is therefore a maximum that stands out of what lies just before and just after it.
 """
 
-import numba
-import numpy as np
-
 from hhfit.arrays import Array
+from hhfit.extractors._jit import jit
 
 
-@numba.njit(cache=True)
+@jit
 def find_peaks(potential: Array, prominence: float, reach: int, peaks: Array) -> int:
     """Find spikes by their prominence in one trace.
 
@@ -49,7 +47,7 @@ def find_peaks(potential: Array, prominence: float, reach: int, peaks: Array) ->
     return count
 
 
-@numba.njit(cache=True)
+@jit
 def _is_sharp(potential: Array, top: int, prominence: float, reach: int) -> bool:
     least = potential[top] - prominence
     before = after = False
@@ -58,22 +56,3 @@ def _is_sharp(potential: Array, top: int, prominence: float, reach: int) -> bool
     for i in range(top + 1, min(top + reach + 1, potential.size)):
         after |= potential[i] <= least
     return before and after
-
-
-def spike_samples(potential: Array, dt: float, prominence: float, reach: float) -> Array:
-    """Sample of every spike of one trace.
-
-    Args:
-        potential: Membrane potential [mV], shape ``(T,)``.
-        dt: Sampling step [ms].
-        prominence: Least rise before and fall after a spike [mV].
-        reach: Time within which it must rise and fall [ms].
-
-    Example:
-        >>> potential = np.r_[np.full(9, -70.0), -20.0, 30.0, -10.0, np.full(9, -75.0)]
-        >>> spike_samples(potential, dt=0.5, prominence=20.0, reach=10.0)
-        array([10])
-    """
-    peaks = np.empty(potential.size // 2 + 1, np.int64)
-    found = find_peaks(np.ascontiguousarray(potential, float), prominence, round(reach / dt), peaks)
-    return peaks[:found]

@@ -18,7 +18,7 @@ from efel.units import get_unit
 
 from hhfit.arrays import Array
 from hhfit.extractors._base import Extractor as Base
-from hhfit.extractors._base import Feature
+from hhfit.extractors._base import Feature, window_bounds
 from hhfit.protocol import Protocol
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Extractor(Base):
             self._apply_settings()
             for sweep in range(sweeps):
                 for window in sorted({feature.window for feature in features}):
-                    start, stop = _bounds(protocol, sweep, window)
+                    start, stop = window_bounds(protocol, sweep, window)
                     if stop <= start:
                         continue
                     columns = [k for k, feature in enumerate(features) if feature.window == window]
@@ -79,12 +79,6 @@ class Extractor(Base):
         efel.reset()
         for name, value in self.settings.items():
             efel.set_setting(name, value)
-
-
-def _bounds(protocol: Protocol, sweep: int, window: str) -> tuple[float, float]:
-    on, off = protocol.windows[sweep]
-    end = protocol.duration
-    return {"before": (0.0, on), "stimulus": (on, off), "after": (off, end), "sweep": (0.0, end)}[window]
 
 
 def _values(trace: dict[str, list[float]], functions: list[str]) -> list[float]:
@@ -113,10 +107,12 @@ def _ask(trace: dict[str, list[float]], names: list[str]) -> dict[str, Any]:
 
 def _reduce(result: Any, reduction: Callable[[Array], float], function: str) -> float:  # noqa: ANN401 - None or array
     values = np.atleast_1d(np.asarray([] if result is None else result, float))
-    if not values.size or not np.isfinite(values).all():
+    with np.errstate(invalid="ignore"):
+        value = float(reduction(values)) if values.size else np.nan
+    if not np.isfinite(value):
         log.debug("%s is undefined: eFEL returned %r", function, result)
         return np.nan
-    return float(reduction(values))
+    return value
 
 
 def _unit(name: str) -> str:

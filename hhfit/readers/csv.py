@@ -12,7 +12,10 @@ from hhfit.recording import Recording
 from hhfit.units import factor
 
 _COLUMN = re.compile(r"^(time|t|voltage|v|current|i)[ _]*[\[(]?([a-z\u00b5\u03bc]+)[\])]?[ _]*(\d*)$", re.IGNORECASE)
-_HEADER = "a header such as time_ms,voltage_mV,current_pA or time_ms,voltage_mV_0,current_pA_0,voltage_mV_1,current_pA_1"
+_KINDS = {"t": "t", "v": "v", "c": "i", "i": "i"}
+_HEADER = (
+    "a header such as time_ms,voltage_mV,current_pA or time_ms,voltage_mV_0,current_pA_0,voltage_mV_1,current_pA_1"
+)
 
 
 def read(path: Path) -> Recording:
@@ -22,8 +25,10 @@ def read(path: Path) -> Recording:
         InputError: If the header is not understood, a number is missing, or time is not even.
     """
     try:
-        header, *_ = path.read_text(encoding="utf-8").splitlines()
-        table = np.genfromtxt(path, delimiter=",", skip_header=1, ndmin=2)
+        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) < 2:
+            raise ValueError("no rows")
+        table = np.loadtxt(lines, delimiter=",", ndmin=2)
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: cannot be read as comma-separated numbers; it needs {_HEADER}") from error
     columns = _columns(header.split(","), path.name)
@@ -42,7 +47,7 @@ def _columns(names: list[str], name: str) -> dict[tuple[str, int], tuple[int, st
         match = _COLUMN.match(text.strip().strip('"'))
         if match is None:
             raise InputError(f"{name}: column {text.strip()!r} is not understood; it needs {_HEADER}")
-        found[match[1][0].lower(), int(match[3] or 0)] = place, match[2]
+        found[_KINDS[match[1][0].lower()], int(match[3] or 0)] = place, match[2]
     if ("t", 0) not in found or not any(kind == "v" for kind, _ in found):
         raise InputError(f"{name}: has no time or no voltage column; it needs {_HEADER}")
     return found
@@ -50,7 +55,9 @@ def _columns(names: list[str], name: str) -> dict[tuple[str, int], tuple[int, st
 
 def _sweep(table: Array, columns: dict[tuple[str, int], tuple[int, str]], number: int, dt: float, name: str) -> Sweep:
     if ("i", number) not in columns:
-        raise InputError(f"{name}: sweep {number} has no current column, so its stimulus is unknown; it needs {_HEADER}")
+        raise InputError(
+            f"{name}: sweep {number} has no current column, so its stimulus is unknown; it needs {_HEADER}"
+        )
     voltage = _scaled(table, columns["v", number], "mV", name)
     return Sweep(number, voltage, _scaled(table, columns["i", number], "pA", name), dt)
 

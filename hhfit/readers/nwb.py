@@ -60,7 +60,9 @@ def _paired(nwb: Any, responses: list[Any], name: str) -> Iterable[tuple[int, An
         elif response.sweep_number is None and len(ordered) == len(responses):
             yield number, response, ordered[row]
         else:
-            raise InputError(f"{name}: {response.name} has no stimulus; hhfit needs the injected current of every sweep")
+            raise InputError(
+                f"{name}: {response.name} has no stimulus; hhfit needs the injected current of every sweep"
+            )
 
 
 def _natural(text: str) -> list[Any]:
@@ -72,8 +74,12 @@ def _sweep(response: Any, stimulus: Any, clamp: str, number: int, name: str) -> 
     if response.rate is None or stimulus.rate is None:
         raise InputError(f"{name}: {response.name} has no sampling rate; export it with a constant one")
     if abs(response.rate / stimulus.rate - 1) > 1e-6:
-        raise InputError(f"{name}: {response.name} is sampled at {response.rate:g} Hz, its stimulus at {stimulus.rate:g} Hz")
-    return Sweep(number, _values(response, response_unit, name), _values(stimulus, command_unit, name), 1000 / response.rate)
+        raise InputError(
+            f"{name}: {response.name} is sampled at {response.rate:g} Hz, its stimulus at {stimulus.rate:g} Hz"
+        )
+    return Sweep(
+        number, _values(response, response_unit, name), _values(stimulus, command_unit, name), 1000 / response.rate
+    )
 
 
 def _values(series: Any, unit: str, name: str) -> Any:  # noqa: ANN401

@@ -1,0 +1,50 @@
+"""Can a fit be trusted? Numbers that say so, and a verdict in words.
+
+    checks = check(result, seed)        # everything below, JSON-able: FitResult.checks, summary.json
+    word, reasons = verdict(checks)     # "good", "doubtful" or "bad", with one sentence each
+
+    boundary_mass(samples, prior)       # mass in the outer 1 % of the prior, and per parameter and side
+    leaked_mass(samples, prior)         # mass outside the prior's support
+    contraction(samples, prior)         # 1 - posterior variance / prior variance
+    correlations(samples, prior)        # between parameters, in units of the prior's CDF
+    effective_sample_size(samples)      # distinct draws that repeated rows are worth
+    calibration(posterior, simulations, seed)      # expected coverage, SBC ranks; needs an Amortized posterior
+    novelty(x, x_o, names, scales, seed)           # out-of-distribution p of the recording
+    spike_agreement(predictive, protocol, sweeps)  # median count within 2 or 20 % of the recorded one
+    feature_errors(predictive, x_o, ...)           # posterior predictive, feature by feature
+
+Nothing here simulates: a check of a 10,000-simulation fit takes seconds.
+"""
+
+from hhfit.diagnostics._calibration import calibration
+from hhfit.diagnostics._check import check, prior_simulations
+from hhfit.diagnostics._identifiability import (
+    boundary_mass,
+    contraction,
+    correlations,
+    effective_sample_size,
+    leaked_mass,
+)
+from hhfit.diagnostics._novelty import novelty
+from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
+from hhfit.diagnostics._verdict import BAD, DOUBTFUL, GOOD, Reason, verdict
+
+__all__ = [
+    "BAD",
+    "DOUBTFUL",
+    "GOOD",
+    "Reason",
+    "boundary_mass",
+    "calibration",
+    "check",
+    "contraction",
+    "correlations",
+    "effective_sample_size",
+    "feature_errors",
+    "leaked_mass",
+    "novelty",
+    "outcomes",
+    "prior_simulations",
+    "spike_agreement",
+    "verdict",
+]

@@ -1,0 +1,122 @@
+"""All checks of one fit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.diagnostics._calibration import calibration
+from hhfit.diagnostics._identifiability import (
+    boundary_mass,
+    contraction,
+    correlations,
+    effective_sample_size,
+    leaked_mass,
+)
+from hhfit.diagnostics._novelty import novelty
+from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
+from hhfit.diagnostics._verdict import verdict
+from hhfit.posterior import Amortized
+from hhfit.result import FitResult
+from hhfit.simulations import Simulations
+
+
+def check(result: FitResult, seed: int) -> dict[str, Any]:
+    """Every number that says whether a fit can be trusted, and the verdict; fit for JSON.
+
+    Args:
+        result: The fit; its own ``checks`` are not looked at.
+        seed: Seed of splits and draws.
+
+    Returns:
+        ``parameters``, ``correlations``, ``leaked_mass``, ``boundary_mass``,
+        ``effective_sample_size``, ``outcomes``, ``predictive_failed``, ``spikes``, ``features``,
+        ``standardized_distance`` (root sum of squares over features, in prior sd, averaged over
+        draws), ``out_of_distribution``, ``calibration``, ``verdict``. A number that is not
+        defined is ``None``.
+    """
+    prior, names = result.posterior.prior, result.feature_names
+    scales = result.features.scales(result.recording.protocol)
+    first = prior_simulations(result)
+    last = result.simulations.rows(~np.isin(result.simulations.index, first.index))
+    checks: dict[str, Any] = {
+        "parameters": _parameters(result),
+        "correlations": {"names": list(prior.names), "matrix": correlations(result.samples, prior).tolist()},
+        "leaked_mass": max([leaked_mass(result.samples, prior), _logged(result, "leaked_mass")]),
+        "boundary_mass": boundary_mass(result.samples, prior),
+        "effective_sample_size": effective_sample_size(result.samples),
+        "outcomes": outcomes(result.simulations),
+        "predictive_failed": float(1.0 - result.predictive.simulations.usable.mean()),
+        "spikes": spike_agreement(result.predictive, result.recording.protocol, result.recording.sweeps),
+        "features": feature_errors(result.predictive, first, result.x_o, names=names, scales=scales),
+        "out_of_distribution": novelty(first.x[first.usable], result.x_o, names=names, scales=scales, seed=seed),
+        "calibration": _calibration(result, seed),
+    }
+    checks["out_of_distribution"]["later_rounds"] = (
+        novelty(last.x[last.usable], result.x_o, names=names, scales=scales, seed=seed) if len(last) else None
+    )
+    checks["standardized_distance"] = _distance(checks["features"])
+    plain = to_plain(checks)
+    word, reasons = verdict(plain)
+    plain["verdict"] = {"word": word, "reasons": [reason._asdict() for reason in reasons]}
+    return plain
+
+
+def prior_simulations(result: FitResult) -> Simulations:
+    """Simulations of the first round, whose parameters come from the prior."""
+    if len(result.rounds) > 1 and "simulations" in result.rounds[0]:
+        size = int(result.rounds[0]["simulations"])
+        return result.simulations.rows(np.arange(len(result.simulations)) < size)
+    return result.simulations
+
+
+def to_plain(value: Any) -> Any:  # noqa: ANN401 - walks a JSON-like tree
+    """The same tree in Python's own types, with ``None`` for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [to_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return to_plain(value.item())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _parameters(result: FitResult) -> dict[str, Any]:
+    prior, samples = result.posterior.prior, result.samples
+    columns: dict[str, Array] = {
+        "mean": samples.mean(axis=0),
+        "sd": samples.std(axis=0),
+        **{f"q{level}": result.quantiles[:, k] for k, level in enumerate(("025", "25", "50", "75", "975"))},
+        "prior_low": prior.interval[:, 0],
+        "prior_high": prior.interval[:, 1],
+        "contraction": contraction(samples, prior),
+    }
+    table = {}
+    for p, (name, unit) in enumerate(zip(prior.names, prior.units, strict=True)):
+        table[name] = {"unit": unit} | {key: float(column[p]) for key, column in columns.items()}
+        if name in result.truth:
+            table[name]["truth"] = float(result.truth[name])
+            table[name]["truth_quantile"] = float((samples[:, p] < result.truth[name]).mean())
+    return table
+
+
+def _calibration(result: FitResult, seed: int) -> dict[str, Any]:
+    if isinstance(result.posterior, Amortized):
+        return calibration(result.posterior, result.simulations, seed) | {"source": "held-out simulations"}
+    log: Mapping[str, Any] = result.rounds[-1] if result.rounds else {}
+    if "coverage" in log and log.get("coverage_n", 0) > 0:
+        number = int(log["coverage_n"])
+        return {"n": number, "reason": "", "coverage": log["coverage"], "source": "log of the last round"}
+    return {"n": 0, "reason": "this method gives a posterior for the recording alone", "source": "none"}
+
+
+def _logged(result: FitResult, key: str) -> float:
+    value = result.rounds[-1].get(key) if result.rounds else None
+    return float(value) if value is not None else 0.0
+
+
+def _distance(features: list[dict[str, Any]]) -> float:
+    """Root sum of squares over features of the distance of single draws, in prior sd."""
+    distances = np.array([row["distance"] for row in features], float)
+    return float(np.sqrt(np.nansum(distances**2))) if np.isfinite(distances).any() else np.nan

@@ -1,0 +1,174 @@
+"""One verdict in words, with its reasons."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+GOOD, DOUBTFUL, BAD, NOTE = "good", "doubtful", "bad", "note"
+
+Checks = Mapping[str, Any]
+
+
+class Reason(NamedTuple):
+    """Why a verdict is as it is.
+
+    Args:
+        level: ``"bad"``, ``"doubtful"``, ``"note"`` or ``"good"``.
+        sentence: In plain words.
+    """
+
+    level: str
+    sentence: str
+
+
+def verdict(checks: Checks) -> tuple[str, list[Reason]]:
+    """The verdict on a fit: the worst level among its reasons, notes left out.
+
+    Args:
+        checks: What ``check`` returned.
+
+    Returns:
+        ``"good"``, ``"doubtful"`` or ``"bad"``, and all reasons, worst first.
+    """
+    rules = (_spikes, _features, _failures, _novelty, _calibration, _leakage, _boundary, _size)
+    reasons = [reason for rule in rules for reason in rule(checks)]
+    order = (BAD, DOUBTFUL, NOTE, GOOD)
+    levels = {reason.level for reason in reasons}
+    word = next((level for level in (BAD, DOUBTFUL) if level in levels), GOOD)
+    return word, sorted(reasons, key=lambda reason: order.index(reason.level))
+
+
+def _spikes(checks: Checks) -> list[Reason]:
+    table = checks["spikes"]
+    agreeing, total = table["agreeing"], table["total"]
+    if agreeing == total:
+        how = "the sweep" if total == 1 else f"all {total} sweeps"
+        return [Reason(GOOD, f"The predicted spike count agrees with the recorded one (within 2 or 20 %) in {how}.")]
+    wrong = [row for row in table["sweeps"] if not row["agrees"]]
+    listed = "; ".join(f"sweep {w['sweep']}: {w['recorded']:.0f} recorded, {_number(w['median'])}" for w in wrong[:4])
+    more = f"; and {len(wrong) - 4} more" if len(wrong) > 4 else ""
+    if agreeing <= 0.5 * total:
+        text = "THE MODEL DOES NOT REPRODUCE THE SPIKE COUNTS with the parameters found: they are off in"
+        return [Reason(BAD, f"{text} {len(wrong)} of {total} sweep(s) ({listed} predicted{more}).")]
+    level = DOUBTFUL if agreeing < 0.8 * total else NOTE
+    return [Reason(level, f"The spike count is off in {len(wrong)} of {total} sweeps ({listed} predicted{more}).")]
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+FEATURE_ERROR = 0.5
+"""Error [prior-predictive sd] from which a feature may count as missed."""
+
+FEATURE_Z = 3.5
+"""Error [posterior-predictive sd] from which it may: 1 in 2000 by chance, so that 100 features raise no alarm."""
+
+
+def _features(checks: Checks) -> list[Reason]:
+    rows = [row for row in checks["features"] if row["observed"] is not None]
+    lost = [row for row in rows if row["defined"] < 0.5]
+    missed = [row for row in rows if row["defined"] >= 0.5 and _is_missed(row)]
+    reasons = []
+    if lost:
+        few = _few([row["name"] for row in lost])
+        level = BAD if len(lost) > 0.25 * len(rows) else DOUBTFUL
+        text = f"{len(lost)} of {len(rows)} features are undefined in most predicted traces although the recording has"
+        reasons.append(Reason(level, f"{text} them ({few})."))
+    if missed:
+        worst = sorted(missed, key=lambda row: -abs(row["error"]))
+        few = _few([f"{row['name']} {row['error']:+.1f} sd" for row in worst])
+        level = BAD if len(missed) > 0.25 * len(rows) else DOUBTFUL
+        text = f"{len(missed)} of {len(rows)} features lie further than {FEATURE_Z} predictive sd from the prediction"
+        reasons.append(Reason(level, f"{text}; it is off by {few} of the prior predictive."))
+    if not reasons:
+        reasons.append(Reason(GOOD, f"No feature of the recording is far from the prediction ({len(rows)} compared)."))
+    return reasons
+
+
+def _is_missed(row: Mapping[str, Any]) -> bool:
+    far = row["z"] is None or abs(row["z"]) > FEATURE_Z
+    return far and row["error"] is not None and abs(row["error"]) > FEATURE_ERROR
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _failures(checks: Checks) -> list[Reason]:
+    failed = checks["predictive_failed"]
+    if failed > 0.5:
+        return [Reason(BAD, f"{failed:.0%} of the posterior-predictive simulations failed.")]
+    if failed > 0.1:
+        return [Reason(DOUBTFUL, f"{failed:.0%} of the posterior-predictive simulations failed.")]
+    return []
+
+
+def _novelty(checks: Checks) -> list[Reason]:
+    test = checks["out_of_distribution"]
+    if test["p"] is None:
+        return [Reason(NOTE, f"Whether the recording resembles the simulations could not be tested: {test['reason']}.")]
+    if test["p"] >= 0.05:
+        return [Reason(GOOD, f"The recording lies among the simulations of its kind (p = {test['p']:.2g}).")]
+    blame = " and ".join(row["name"] for row in test["blame"])
+    text = f"Few simulations resemble the recording (p = {test['p']:.2g}); the features that stand out are {blame}"
+    if test["p"] >= 0.01:
+        return [Reason(NOTE, f"{text}.")]
+    return [Reason(DOUBTFUL, f"{text}; the network extrapolates there, or the model cannot do what the cell did.")]
+
+
+def _calibration(checks: Checks) -> list[Reason]:
+    test = checks["calibration"]
+    if not test["n"]:
+        return [Reason(NOTE, f"Calibration could not be measured: {test['reason']}.")]
+    covered = test["coverage"]["0.9"]
+    error = (0.09 / test["n"]) ** 0.5
+    where = f"the 90 % region holds the truth in {covered:.0%} of {test['n']} simulations with known parameters"
+    reasons = []
+    if covered < min(0.80, 0.9 - 3 * error):
+        reasons.append(Reason(BAD, f"The posterior is too narrow: {where}."))
+    elif covered < min(0.86, 0.9 - 3 * error):
+        reasons.append(Reason(DOUBTFUL, f"The posterior is somewhat too narrow: {where}."))
+    elif covered > max(0.97, 0.9 + 3 * error):
+        reasons.append(Reason(NOTE, f"The posterior is wider than it need be: {where}."))
+    else:
+        reasons.append(Reason(GOOD, f"The posterior's width is right on average: {where}."))
+    return reasons + _ranks(test)
+
+
+def _ranks(test: Checks) -> list[Reason]:
+    error = (1.0 / 12.0 / test["n"]) ** 0.5
+    reasons = []
+    for name, rank in test.get("rank", {}).items():
+        off = abs(rank - 0.5)
+        if off > max(0.05, 4 * error):
+            side = "low" if rank > 0.5 else "high"
+            text = f"Estimates of {name} are {side} on average (mean rank of the truth {rank:.2f}, should be 0.50)."
+            reasons.append(Reason(BAD if off > max(0.1, 4 * error) else DOUBTFUL, text))
+    return reasons
+
+
+def _leakage(checks: Checks) -> list[Reason]:
+    leaked = checks["leaked_mass"]
+    if leaked > 0.001:
+        level = BAD if leaked > 0.01 else DOUBTFUL
+        return [Reason(level, f"{leaked:.1%} of the posterior lies outside the prior's range, where it cannot be.")]
+    return []
+
+
+def _boundary(checks: Checks) -> list[Reason]:
+    table = checks["boundary_mass"]
+    pressed = []
+    for side, word in (("low", "lower"), ("high", "upper")):
+        pressed += [f"{name} ({word} end, {mass:.0%})" for name, mass in table[side].items() if mass > 0.1]
+    if not pressed:
+        return []
+    text = f"The posterior presses against the prior's range: {_few(pressed)} of the mass in the outer 1 %"
+    return [Reason(DOUBTFUL, f"{text}; widen the range if biology allows, or doubt the model.")]
+
+
+def _size(checks: Checks) -> list[Reason]:
+    size = checks["effective_sample_size"]
+    if size < 400:
+        level = BAD if size < 100 else DOUBTFUL
+        return [Reason(level, f"The posterior rests on {size:.0f} effective samples only; 400 or more are needed.")]
+    return []

@@ -1,0 +1,33 @@
+"""One function per figure; each takes a `FitResult` and returns a Matplotlib `Figure`.
+
+    traces(result)              every sweep: recorded, predicted, command below
+    sweep(result, s)            one of them, for a page of small figures
+    spike_counts(result)        spike count against current
+    first_spikes(result)        first spike of one sweep, recorded and predicted, aligned
+    marginals(result)           one panel per parameter, over its prior range
+    pairs(result)               pair plot: marginals and upper triangle
+    feature_errors(result)      posterior predictive of every feature, in prior sd
+    calibration(result)         expected coverage, ranks of the truth
+    png(figure) -> bytes        save(figure, path)  PNG and PDF
+
+Recorded is black, predicted is blue, the true value of a synthetic recording is vermilion: these
+stay apart for colour-blind readers and in grey (Okabe & Ito palette). Nothing touches pyplot.
+"""
+
+from hhfit.plots._checks import calibration, feature_errors
+from hhfit.plots._posterior import marginals, pairs
+from hhfit.plots._style import png, save
+from hhfit.plots._traces import first_spikes, spike_counts, sweep, traces
+
+__all__ = [
+    "calibration",
+    "feature_errors",
+    "first_spikes",
+    "marginals",
+    "pairs",
+    "png",
+    "save",
+    "spike_counts",
+    "sweep",
+    "traces",
+]
