@@ -25,6 +25,9 @@ CENTRE = -20.0
 MAX_POWER = 24
 """Largest power of one exponential that stands for another."""
 
+NUDGE = 1e-8
+"""Relative error of ``vtrap`` in double precision."""
+
 Node = int
 Key = tuple[object, ...]
 
@@ -51,13 +54,16 @@ class Graph:
 
     Args:
         families: Exponentials to merge; none while slopes are collected.
+        nudge: What keeps ``vtrap`` from 0 / 0; 0 to choose its series there.
     """
 
     families: Sequence[Family] = ()
+    nudge: float = NUDGE
     keys: list[Key] = field(default_factory=list)
     levels: list[int] = field(default_factory=list)
     slopes: set[Fraction] = field(default_factory=set)
     _ids: dict[Key, Node] = field(default_factory=dict)
+    _powers: dict[Node, tuple[int, int]] = field(default_factory=dict)
 
     def _node(self, key: Key, level: int) -> Node:
         if key not in self._ids:
@@ -101,13 +107,60 @@ class Graph:
             return b
         if self.keys[b] == one:
             return a
-        for one_side, other in ((a, b), (b, a)):
-            key = self.keys[other]
-            if self.levels[one_side] < STEP and key[0] == "*" and self.levels[other] == STEP:
-                first, second = int(str(key[1])), int(str(key[2]))
-                if self.levels[first] < STEP:
-                    return self.mul(self.apply("*", one_side, first), second)
-        return self.apply("*", a, b)
+        if self.levels[a] < STEP and self.levels[b] < STEP:
+            return self.apply("*", a, b)
+        if self.levels[a] < STEP:
+            return self._scale(a, b)
+        if self.levels[b] < STEP:
+            return self._scale(b, a)
+        return self._merge(a, b)
+
+    def _scale(self, factor: Node, a: Node) -> Node:
+        """A parameter times what changes with time; it disappears into a factor that has one already."""
+        line = self.linear(a)
+        if line is not None and self.keys[a] != ("state", "v"):
+            return self.line(self.mul(factor, line[0]), self.mul(factor, line[1]))
+        key = self.keys[a]
+        if key[0] == "*":
+            first, second = int(str(key[1])), int(str(key[2]))
+            if self.levels[first] < STEP:
+                return self.mul(self.apply("*", factor, first), second)
+            for inner, other in ((first, second), (second, first)):
+                if self.keys[inner][0] == "+" and self.linear(inner) is not None:
+                    return self.apply("*", self._scale(factor, inner), other)
+        return self.apply("*", factor, a)
+
+    def _merge(self, a: Node, b: Node) -> Node:
+        """Product of two that change with time; powers of one exponential add up."""
+        (fa, base_a), (fb, base_b) = self.split(a), self.split(b)
+        if base_a in self._powers and base_b in self._powers and self._powers[base_a][0] == self._powers[base_b][0]:
+            family, k = self._powers[base_a]
+            return self.mul(self.mul(fa, fb), self.exponential(family, k + self._powers[base_b][1]))
+        if self.keys[fa] == self.keys[fb] == ("number", 1.0):
+            return self.apply("*", a, b)
+        return self.mul(self.mul(fa, fb), self.apply("*", base_a, base_b))
+
+    def split(self, a: Node) -> tuple[Node, Node]:
+        """A product's parameter and the rest."""
+        key = self.keys[a]
+        if key[0] == "*" and self.levels[int(str(key[1]))] < STEP:
+            return int(str(key[1])), int(str(key[2]))
+        return self.number(1.0), a
+
+    def line(self, slope: Node, intercept: Node) -> Node:
+        """``slope * v + intercept``, as two operations."""
+        v = self.state("v")
+        product = v if self.keys[slope] == ("number", 1.0) else self.apply("*", slope, v)
+        return self.add(product, intercept)
+
+    def exponential(self, family: int, k: int) -> Node:
+        """Power ``k >= 1`` of a family's exponential."""
+        if k == 1:
+            node = self.state(f"exp{family}")
+        else:
+            node = self.apply("*", self.exponential(family, k // 2), self.exponential(family, k - k // 2))
+        self._powers[node] = (family, k)
+        return node
 
     def neg(self, a: Node) -> Node:
         """Negative."""
@@ -232,7 +285,8 @@ class _Builder:
         g = self.graph
         if g.levels[den] < STEP:
             return Quotient(g.div(num, den), g.number(1.0))
-        return Quotient(num, den)
+        factor, rest = g.split(den)
+        return Quotient(g.div(num, factor), rest)
 
     def _call(self, name: str, args: list[Quotient]) -> Quotient:
         g, one = self.graph, self.graph.number(1.0)
@@ -263,20 +317,31 @@ class _Builder:
         for n, family in enumerate(g.families):
             if slope in family.members:
                 k = family.members[slope]
-                base = g.power(g.state(f"exp{n}"), abs(k))
+                base = g.exponential(n, abs(k))
                 return Quotient(g.mul(factor, base), one) if k > 0 else Quotient(factor, base)
         return Quotient(g.apply("exp", x), one)
 
     def _vtrap(self, x: Quotient, y: Quotient) -> Quotient:
-        """``x / (exp(x / y) - 1)``; near zero its series, chosen by ``near``."""
+        """``x / (exp(x / y) - 1)``, kept from 0 / 0 at ``x = 0``.
+
+        With ``z = x / y``, ``y (z + d) / (exp(z) - 1 + d)`` differs from it by the fraction ``d`` at most and is
+        ``y`` at ``z = 0``: it costs nothing. Single precision has no room for such a ``d`` and takes the series.
+        """
         g = self.graph
-        a, b = g.value(x), g.value(y)
+        a, b = self.line(g.value(x)), g.value(y)
         z = g.div(a, b)
         e = self._exp(Quotient(z, g.number(1.0)))
+        if g.nudge:
+            num = g.mul(self.line(g.add(a, g.mul(g.number(g.nudge), b))), e.den)
+            return Quotient(num, g.add(e.num, g.mul(g.number(g.nudge - 1.0), e.den)))
         square = g.mul(g.mul(a, z), g.number(1.0 / 12.0))
         series = g.add(g.add(b, g.mul(g.number(-0.5), a)), square)
         num = g.apply("near", z, series, g.mul(a, e.den))
         return Quotient(num, g.apply("near", z, g.number(1.0), g.add(e.num, g.neg(e.den))))
+
+    def line(self, a: Node) -> Node:
+        parts = self.graph.linear(a)
+        return a if parts is None else self.graph.line(*parts)
 
 
 def families(slopes: set[Fraction]) -> list[Family]:

@@ -7,9 +7,12 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.model import NOISE, Model
-from hhfit.simulators._graph import CENTRE, NUMBER, STEP, Graph, Node, Quotient, families, quotient
+from hhfit.simulators._graph import CENTRE, NUDGE, NUMBER, STEP, Graph, Node, Quotient, families, quotient
 from hhfit.simulators._runtime import ROUNDS, RUNTIME
 from hhfit.units import PA_PER_UM2_IN_UA_PER_CM2
+
+DT = "dt"
+"""Integration step [ms], among what is known for every simulation; no quantity may have this name."""
 
 SCHEMES = ("exponential-euler", "rk4", "forward-euler")
 """Sequential exponential Euler, classical Runge-Kutta, and forward Euler for the papers that use it."""
@@ -21,9 +24,13 @@ CLIP = {"float64": (-300.0, 300.0), "float32": (-150.0, 110.0)}
 """Membrane potentials [mV] beyond which rates no longer change, so that no power of an exponential overflows."""
 
 
+LARGEST = {"float64": 700.0, "float32": 85.0}
+"""Largest exponent that does not overflow."""
+
+
 @dataclass(frozen=True)
 class Motion:
-    """One state variable: ``dx/dt = gain - rate * x``."""
+    """One state variable: it changes by ``gain - rate * x`` in one step."""
 
     name: str
     gain: Node
@@ -32,7 +39,7 @@ class Motion:
 
 @dataclass(frozen=True)
 class System:
-    """The equations of a neuron: ``C dV/dt = drive - conductance * V + injected``."""
+    """The equations of a neuron: V changes by ``(drive - conductance * V + injected) * dt / C`` in one step."""
 
     graph: Graph
     conductance: Node
@@ -40,11 +47,11 @@ class System:
     motions: tuple[Motion, ...]
 
 
-def system(model: Model) -> System:
+def system(model: Model, precision: str = "float64") -> System:
     """The equations of a model, as shared arithmetic."""
     survey = Graph()
     _equations(survey, model)
-    return _equations(Graph(families(survey.slopes)), model)
+    return _equations(Graph(families(survey.slopes), NUDGE if precision == "float64" else 0.0), model)
 
 
 def _equations(g: Graph, model: Model) -> System:
@@ -72,18 +79,24 @@ def _equations(g: Graph, model: Model) -> System:
 
 
 def _opening(g: Graph, name: str, alpha: Quotient, beta: Quotient) -> Motion:
-    inverse = g.div(g.number(1.0), g.mul(alpha.den, beta.den))
-    gain = g.mul(g.mul(alpha.num, beta.den), inverse)
-    return Motion(name, gain, g.add(gain, g.mul(g.mul(beta.num, alpha.den), inverse)))
+    dt, one = g.row(DT), g.number(1.0)
+    opening, closing = g.mul(dt, alpha.num), g.mul(dt, beta.num)
+    if one in (alpha.den, beta.den) or alpha.den == beta.den:
+        gain = g.mul(opening, g.div(one, alpha.den))
+        return Motion(name, gain, g.add(gain, g.mul(closing, g.div(one, beta.den))))
+    inverse = g.div(one, g.mul(alpha.den, beta.den))
+    gain = g.mul(g.mul(opening, beta.den), inverse)
+    return Motion(name, gain, g.add(gain, g.mul(g.mul(closing, alpha.den), inverse)))
 
 
 def _relaxing(g: Graph, name: str, inf: Quotient, tau: Quotient) -> Motion:
+    faster = g.mul(g.row(DT), tau.den)
     if g.levels[tau.num] < STEP:
-        rate = g.div(tau.den, tau.num)
+        rate = g.div(faster, tau.num)
         return Motion(name, g.mul(rate, g.value(inf)), rate)
     inverse = g.div(g.number(1.0), g.mul(inf.den, tau.num))
-    rate = g.mul(g.mul(tau.den, inf.den), inverse)
-    return Motion(name, g.mul(g.mul(tau.den, inf.num), inverse), rate)
+    gain = g.mul(faster, inverse)
+    return Motion(name, g.mul(gain, inf.num), g.mul(gain, inf.den))
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,10 @@ class Kernel:
             if gate.tau is not None
         ]
         scale = PA_PER_UM2_IN_UA_PER_CM2 / values["area"]
-        fixed = [values["v_init"], *gates, 1.0 / values["capacitance"], scale, noise]
-        return np.vstack([*fixed, self.equations.graph.evaluate(self.nodes, values)]).astype(self.precision)
+        fixed = [values["v_init"], *gates, dt / values["capacitance"], scale, noise]
+        return np.vstack(
+            [*fixed, self.equations.graph.evaluate(self.nodes, {**values, DT: np.full(len(theta), dt)})]
+        ).astype(self.precision)
 
 
 def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
@@ -127,8 +142,8 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
         precision: ``"float64"`` or ``"float32"``.
         noisy: Whether it adds noise.
     """
-    equations = system(model)
-    writer = _Writer(equations, LANES[precision], CLIP[precision])
+    equations = system(model, precision)
+    writer = _Writer(equations, LANES[precision], CLIP[precision], LARGEST[precision])
     body = {"exponential-euler": writer.exponential, "rk4": writer.runge_kutta, "forward-euler": writer.forward}[
         scheme
     ]()
@@ -137,7 +152,7 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
         precision=precision,
         lanes=writer.lanes,
         near="1e-5" if precision == "float64" else "3e-2",
-        exponential=precision,
+        largest=LARGEST[precision],
         states=n_states,
         rows=n_states + 3 + len(writer.nodes),
         noisy=noisy,
@@ -148,10 +163,10 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
 
 
 class _Writer:
-    """Statements for one lane ``n``; states, then 1/C, command scale, noise scale, then ``nodes``, in ``s``."""
+    """Statements for one lane ``n``; states, then dt/C, command scale, noise scale, then ``nodes``, in ``s``."""
 
-    def __init__(self, equations: System, lanes: int, clip: tuple[float, float]) -> None:
-        self.equations, self.lanes, self.clip = equations, lanes, clip
+    def __init__(self, equations: System, lanes: int, clip: tuple[float, float], largest: float) -> None:
+        self.equations, self.lanes, self.clip, self.largest = equations, lanes, clip, largest
         self.graph = equations.graph
         self.nodes: list[Node] = []
         self.names = [motion.name for motion in equations.motions]
@@ -170,8 +185,7 @@ class _Writer:
         lines += self._rates(targets, "b", "w")
         for n, motion in enumerate(self.equations.motions):
             gain, rate = self._name(motion.gain, "b"), self._name(motion.rate, "b")
-            lines += [f"z{n} = dt * {rate}", f"b{n} = dt * {gain}"]
-            lines += _relax(f"y{n}", f"x{n}", f"z{n}", f"b{n}")
+            lines += _relax(f"y{n}", f"x{n}", rate, gain)
             lines += [f"{self.slot(n + 1)} = y{n}"]
         return lines
 
@@ -184,7 +198,7 @@ class _Writer:
         lines += self._rates(targets, "b", "w")
         for n, motion in enumerate(self.equations.motions):
             gain, rate = self._name(motion.gain, "b"), self._name(motion.rate, "b")
-            lines += [f"{self.slot(n + 1)} = x{n} + dt * ({gain} - {rate} * x{n})"]
+            lines += [f"{self.slot(n + 1)} = x{n} + ({gain} - {rate} * x{n})"]
         return lines
 
     def runge_kutta(self) -> list[str]:
@@ -197,24 +211,23 @@ class _Writer:
             names = ["v", *(f"x{n}" for n in range(len(self.names)))]
             if before is not None:
                 last, _ = before
-                step = f"F({fraction}) * dt" if fraction != 1.0 else "dt"
-                lines += [f"{name}_{stage} = {name} + {step} * k{name}_{last}" for name in names]
+                lines += [f"{name}_{stage} = {name} + F({fraction}) * k{name}_{last}" for name in names]
                 names = [f"{name}_{stage}" for name in names]
             lines += self._rates(targets, stage, names[0], names[1:])
             g, drive = (self._name(node, stage) for node in targets[:2])
-            lines += [f"kv_{stage} = c * ({drive} - {g} * {names[0]} + i)"]
+            lines += [f"kv_{stage} = h * ({drive} - {g} * {names[0]} + i)"]
             for n, motion in enumerate(self.equations.motions):
                 gain, rate = self._name(motion.gain, stage), self._name(motion.rate, stage)
                 lines += [f"kx{n}_{stage} = {gain} - {rate} * {names[n + 1]}"]
             before = (stage, fraction)
         for place, name in enumerate(["v", *(f"x{n}" for n in range(len(self.names)))]):
             total = f"(k{name}_a + k{name}_d + F(2.0) * (k{name}_b + k{name}_c))"
-            lines += [f"{self.slot(place)} = {name} + dt * F(1.0 / 6.0) * {total}"]
+            lines += [f"{self.slot(place)} = {name} + F(1.0 / 6.0) * {total}"]
         return lines
 
     def _load(self) -> list[str]:
         lines = [f"v = {self.slot(0)}", *(f"x{n} = {self.slot(n + 1)}" for n in range(len(self.names)))]
-        lines += [f"c = {self.slot(self.first)}", "h = dt * c"]
+        lines += [f"h = {self.slot(self.first)}"]
         return [*lines, f"i = amplitude * {self.slot(self.first + 1)} + s[EXTRA + n]"]
 
     def _rates(self, targets: list[Node], tag: str, v: str, states: list[str] | None = None) -> list[str]:
@@ -243,7 +256,9 @@ class _Writer:
             name = str(key[1])
             if name not in self.inputs:
                 slope = float(self.graph.families[int(name.removeprefix("exp"))].slope)
-                lines.append(f"n{node}{tag} = exponential(F({slope!r}) * (v{tag} - F({CENTRE})))")
+                reach = abs(slope) * max(abs(edge - CENTRE) for edge in self.clip)
+                function = "bounded" if reach < self.largest else "exponential"
+                lines.append(f"n{node}{tag} = {function}(F({slope!r}) * v{tag} + F({-slope * CENTRE!r}))")
             return
         for part in key[1:]:
             self._write(int(str(part)), tag, lines)
@@ -285,7 +300,7 @@ def _term(function: str, args: list[str]) -> str:
 def _relax(new: str, old: str, z: str, b: str) -> list[str]:
     """``old`` relaxed with exponent ``-z`` towards ``b / z``.
 
-    ``exp(-z)`` is the reciprocal of its series to fifth order: positive, decaying for any ``z``, one division.
+    ``exp(-z)`` is the reciprocal of its series to fourth order: positive, decaying for any ``z``, one division.
     """
-    series = f"F(1.0) + {z} * (F(1 / 2) + {z} * (F(1 / 6) + {z} * (F(1 / 24) + {z} * F(1 / 120))))"
+    series = f"F(1.0) + {z} * (F(1 / 2) + {z} * (F(1 / 6) + {z} * F(1 / 24)))"
     return [f"q = {series}", f"{new} = ({old} + {b} * q) / (F(1.0) + {z} * q)"]

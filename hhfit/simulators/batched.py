@@ -60,16 +60,18 @@ class Simulator(Base):
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
         lanes = _kernel.LANES[self.precision]
         run = _load(self.kernel.source).run
-        dt = np.dtype(self.precision).type(self.dt)
         command = np.ascontiguousarray(self.protocol.command, dtype=self.precision)
         response = np.empty((len(theta), *command.shape), self.precision)
 
+        padded = np.minimum(np.arange(-(-len(theta) // lanes) * lanes), len(theta) - 1)
+        constants = self.kernel.rows(self.model, theta[padded], self.dt)
+        number = index[padded].astype(np.uint64)
+
         def block(start: int) -> None:
-            rows = np.minimum(np.arange(start, start + lanes), len(theta) - 1)
-            constants = self.kernel.rows(self.model, theta[rows], self.dt)
+            rows = slice(start, start + lanes)
             whole = start + lanes <= len(theta)
-            out = response[start : start + lanes] if whole else np.empty((lanes, *command.shape), self.precision)
-            run(constants, command, dt, self.substeps, np.uint64(seed), index[rows].astype(np.uint64), out)
+            out = response[rows] if whole else np.empty((lanes, *command.shape), self.precision)
+            run(np.ascontiguousarray(constants[:, rows]), command, self.substeps, np.uint64(seed), number[rows], out)
             if not whole:
                 response[start:] = out[: len(theta) - start]
 

@@ -111,9 +111,10 @@ def test_merged_arithmetic_has_the_value_of_the_expression(text):
     graph = Graph(families(survey.slopes))
     q = quotient(graph, parsed)
     rows = {"v_t": np.full(3, -58.0)}
+    # 1e-7: vtrap is within 1e-8, and exp(z) - 1 cancels next to z = 0.
     for v in (-91.3, -45.0000001, -45.0, -18.0, 33.7):
         assert _value(graph, q.num, v, rows) / _value(graph, q.den, v, rows) == pytest.approx(
-            float(parsed.evaluate({"v": v, "v_t": -58.0})), rel=1e-9
+            float(parsed.evaluate({"v": v, "v_t": -58.0})), rel=1e-7
         )
 
 
