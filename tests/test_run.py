@@ -334,10 +334,20 @@ def test_a_missing_or_damaged_state_stops_nothing(tmp_path):
 def test_the_log_holds_what_hhfit_says_and_ends_with_the_run(tmp_path):
     with create(tmp_path):
         logging.getLogger("hhfit.somewhere").info("because of %s", "this")
-    logging.getLogger("hhfit.somewhere").info("not this")
+    logging.getLogger("hhfit.somewhere").warning("not this")
     text = (tmp_path / "log.txt").read_text()
     assert "hhfit.somewhere: because of this" in text
     assert "not this" not in text
+
+
+def test_the_log_holds_where_stages_began_and_ended(tmp_path):
+    with create(tmp_path) as run:
+        for done in range(1, 6):
+            run.progress("round 1: simulating", done, 5, f"{done} failed")
+    text = (tmp_path / "log.txt").read_text()
+    assert "round 1: simulating: 1 of 5 1 failed" in text
+    assert "round 1: simulating: 5 of 5 5 failed" in text
+    assert "3 of 5" not in text
 
 
 def test_only_known_names_are_written(run):

@@ -12,6 +12,7 @@ from hhfit.recording import Recording
 from hhfit.units import factor
 
 _COLUMN = re.compile(r"^(time|t|voltage|v|current|i)[ _]*[\[(]?([a-z\u00b5\u03bc]+)[\])]?[ _]*(\d*)$", re.IGNORECASE)
+_KINDS = {"t": "t", "v": "v", "c": "i", "i": "i"}
 _HEADER = (
     "a header such as time_ms,voltage_mV,current_pA or time_ms,voltage_mV_0,current_pA_0,voltage_mV_1,current_pA_1"
 )
@@ -46,7 +47,7 @@ def _columns(names: list[str], name: str) -> dict[tuple[str, int], tuple[int, st
         match = _COLUMN.match(text.strip().strip('"'))
         if match is None:
             raise InputError(f"{name}: column {text.strip()!r} is not understood; it needs {_HEADER}")
-        found[match[1][0].lower(), int(match[3] or 0)] = place, match[2]
+        found[_KINDS[match[1][0].lower()], int(match[3] or 0)] = place, match[2]
     if ("t", 0) not in found or not any(kind == "v" for kind, _ in found):
         raise InputError(f"{name}: has no time or no voltage column; it needs {_HEADER}")
     return found

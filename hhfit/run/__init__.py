@@ -86,6 +86,7 @@ class RunDirectory(Journal):
         self._state = State(folder / "state.json", {"status": "running", "stage": "start", "done": 0, "total": 0})
         self._log = FileLog(folder / "log.txt")
         self._log.start()
+        self._log.say(f"hhfit {__version__}, process {os.getpid()}; the run is {self.state}")
 
     @classmethod
     def create(
@@ -164,7 +165,8 @@ class RunDirectory(Journal):
 
     def progress(self, stage: str, done: float, total: float, note: str) -> None:
         """Say how far a stage has come: to the listener, and in ``state.json``."""
-        self._state.step(stage, done, total)
+        if self._state.step(stage, done, total):
+            self._log.say(f"{stage}: {done:g} of {total:g} {note}".rstrip())
         self._listener(stage, done, total, note)
 
     def record(self, key: str, arrays: Arrays, log: Mapping[str, Any]) -> None:
