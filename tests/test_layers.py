@@ -24,6 +24,7 @@ ALLOWED = {
     "model": ["arrays", "errors", "expression", "library", "prior", "units"],
     "traces": ["arrays"],
     "simulations": ["arrays", "traces"],
+    "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
     "posterior": ["arrays", "prior"],
     "readers": VALUES,

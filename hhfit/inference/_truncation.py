@@ -7,6 +7,7 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.inference._density import Density
+from hhfit.inference._weights import effective
 
 LEAST_INSIDE = 0.05
 """Least share of a density's mass inside a region for the two to go together."""
@@ -15,7 +16,7 @@ _PILOT = 4000
 _DRAWS = 20_000
 _MARGIN = 0.05
 _EVALUATIONS = 300_000
-_SWEEPS = 40
+_SWEEPS = (40, 150)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +129,8 @@ class Region:
         weight = np.exp(-newest.log_prob(u[inside], self.x_o[None]))
         fraction = weight.sum() / len(u)
         u = u[inside][rng.choice(int(inside.sum()), n, p=weight / weight.sum())]
-        moved = 0
-        for _ in range(_SWEEPS):
+        moved, sweeps = 0, int(np.clip(_EVALUATIONS // n, *_SWEEPS))
+        for _ in range(sweeps):
             halves = np.array_split(rng.permutation(n), 2)
             for own, other in (halves, halves[::-1]):
                 a, b = rng.choice(other, (2, len(own)))
@@ -140,7 +141,7 @@ class Region:
                 u[own[good]] = trial[good]
                 moved += int(good.sum())
         log = {"sampler": "resampling and walk", "accepted_prior_fraction": float(fraction)}
-        return u, log | {"walk_accepted": moved / (n * _SWEEPS), "effective": weight.sum() ** 2 / (weight**2).sum()}
+        return u, log | {"walk_accepted": moved / (n * sweeps), "effective": effective(weight)}
 
 
 def arrays(cut: Cut) -> dict[str, Array]:

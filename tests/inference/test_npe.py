@@ -106,13 +106,13 @@ def test_failed_rows_never_reach_the_loss(gaussian, method, rounds, monkeypatch)
     from hhfit.inference import _rounds
 
     problem, journal, seen = gaussian(failing=0.4), Memory(), []
-    original = _rounds.train
+    original = _rounds.likelihood
 
-    def spying(u, x, **more):
+    def spying(u, x):
         seen.append(np.isnan(x).any(axis=1))
-        return original(u, x, **more)
+        return original(u, x)
 
-    monkeypatch.setattr(_rounds, "train", spying)
+    monkeypatch.setattr(_rounds, "likelihood", spying)
     fit(method, problem, [0.5, -1.0], simulations=600, rounds=rounds, journal=journal, steps=20)
     # every failed row of this problem has NaN features and no other row has any
     assert not np.concatenate(seen).any()
