@@ -335,8 +335,8 @@ def _tolerated(settings: Settings) -> str:
             "The model is taken to be exactly right: no discrepancy between simulated and recorded features is allowed."
         )
     return (
-        f"Simulated features carry noise of {settings.tolerance:g} half interquartile ranges of their prior prediction, "
-        "since no model is the neuron; a larger tolerance makes the posterior wider."
+        f"Simulated features carry noise of {settings.tolerance:g} half interquartile ranges of their prior "
+        "prediction, since no model is the neuron; a larger tolerance makes the posterior wider."
     )
 
 
