@@ -12,6 +12,8 @@ from hhfit.protocol import Protocol
 Settings = Mapping[str, float | bool]
 
 WINDOWS = ("before", "stimulus", "after", "sweep")
+"""Parts of a sweep that have a name; ``"5..50"`` is one in ms from the start of the stimulus."""
+
 SCALES = ("none", "log")
 
 
@@ -23,7 +25,8 @@ class Feature:
         name: Its name in the feature set.
         extractor: File in ``extractors/`` that computes it.
         function: Its name there.
-        window: Part of the sweep: one of ``WINDOWS``.
+        window: Part of the sweep: one of ``WINDOWS``, or ``"5..50"``: from 5 to 50 ms after the
+            start of the stimulus.
         scale: How inference sees it: as it is, or ``"log"`` (sign kept: arsinh of the value).
         unit: Its unit.
     """
@@ -108,13 +111,42 @@ def need_known_settings(known: Settings, settings: Settings, where: str) -> None
 
 
 def window_bounds(protocol: Protocol, sweep: int, window: str) -> tuple[float, float]:
-    """Start and end of a window of a sweep [ms].
+    """Start and end of a window of a sweep [ms]; a named window may be empty.
+
+    Raises:
+        InputError: If a window in ms leaves the sweep.
 
     Example:
         >>> from hhfit.protocol import step
-        >>> window_bounds(step(np.ones(1), on=2.0, off=4.0, duration=6.0, dt=1.0), 0, "after")
-        (4.0, 6.0)
+        >>> protocol = step(np.ones(1), on=2.0, off=4.0, duration=6.0, dt=1.0)
+        >>> window_bounds(protocol, 0, "after"), window_bounds(protocol, 0, "-1..3")
+        ((4.0, 6.0), (1.0, 5.0))
     """
     on, off = protocol.windows[sweep]
     end = protocol.duration
+    if ".." in window:
+        start, stop = (on + edge for edge in window_edges(window))
+        if start < 0 or stop > end + protocol.dt:
+            raise InputError(
+                f"window {window} ms from the start of the stimulus leaves the sweep, "
+                f"which lasts from {-on:g} to {end - on:g} ms"
+            )
+        return start, stop
     return {"before": (0.0, on), "stimulus": (on, off), "after": (off, end), "sweep": (0.0, end)}[window]
+
+
+def window_edges(window: str) -> tuple[float, float]:
+    """The two times of a window such as ``"5..50"``.
+
+    Raises:
+        InputError: If it is no such window.
+    """
+    try:
+        start, stop = (float(edge) for edge in window.split(".."))
+    except ValueError:
+        start, stop = 0.0, 0.0
+    if not start < stop:
+        raise InputError(
+            f"window {window!r} must be one of {', '.join(WINDOWS)} or two rising times in ms such as '5..50'"
+        )
+    return start, stop

@@ -20,7 +20,7 @@ def voltage_base(v: Array, t: Array, window: Window, rules: Rules) -> float:
     if start >= stop:
         return np.nan
     first = np.searchsorted(t, start)
-    last = v.size - 1
+    last = min(np.searchsorted(t, stop) + 2, v.size - 1)
     while last > 0 and t[last] - stop >= rules.precision_threshold:
         last -= 1
     return v[first : last + 1].mean() if first <= last else np.nan

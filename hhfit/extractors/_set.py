@@ -1,7 +1,7 @@
 """Feature sets: which features, of which part of a sweep, with which settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,8 +10,11 @@ import numpy as np
 from hhfit import library, plugins
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
-from hhfit.extractors._base import SCALES, WINDOWS, Extractor, Feature, Settings, need_known_settings
+from hhfit.extractors._base import SCALES, WINDOWS, Extractor, Feature, Settings, need_known_settings, window_edges
 from hhfit.protocol import Protocol
+
+EMBEDDING: dict[str, float | str] = {"kind": "gru", "units": 25, "step": 0.2}
+"""What ``[embedding]`` may say: the network, its units, and the step [ms] at which it sees a sweep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,8 @@ class FeatureSet:
         features: The features of one sweep.
         settings: Settings of the extractors, stored with every fit.
         text: The TOML text it was made of.
+        embedding: What a network is to learn beside the features, under the keys of
+            ``EMBEDDING``; empty without one.
     """
 
     name: str
@@ -31,6 +36,7 @@ class FeatureSet:
     features: tuple[Feature, ...]
     settings: Settings
     text: str
+    embedding: Mapping[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {key: value for family in self.families for key, value in _class(family).defaults().items()}
@@ -49,14 +55,35 @@ class FeatureSet:
         return _class(family)({key: value for key, value in self.settings.items() if key in known})
 
     def names(self, protocol: Protocol) -> list[str]:
-        """Names of the F features, sweep by sweep: ``"spike_count"``, or ``"2:spike_count"``."""
+        """Names of the F features, sweep by sweep: ``"spike_count"``, or ``"2:spike_count"``.
+
+        With an embedding, those of its samples of the sweep follow: ``"v@0.2"``, in ms.
+        """
+        names = [feature.name for feature in self.features]
+        names += [f"v@{time:g}" for time in protocol.time[self.sampled(protocol)]]
         if protocol.n_sweeps == 1:
-            return [feature.name for feature in self.features]
-        return [f"{sweep}:{feature.name}" for sweep in range(protocol.n_sweeps) for feature in self.features]
+            return names
+        return [f"{sweep}:{name}" for sweep in range(protocol.n_sweeps) for name in names]
 
     def scales(self, protocol: Protocol) -> list[str]:
         """Scale of each of the F features."""
-        return [feature.scale for feature in self.features] * protocol.n_sweeps
+        samples = len(protocol.time[self.sampled(protocol)])
+        return ([feature.scale for feature in self.features] + ["none"] * samples) * protocol.n_sweeps
+
+    def sampled(self, protocol: Protocol) -> slice:
+        """Time points that the embedding sees of every sweep; none without one.
+
+        Raises:
+            InputError: If it wants to see more of them than there are.
+        """
+        if not self.embedding:
+            return slice(0)
+        step = float(self.embedding["step"])
+        if step < protocol.dt * (1 - 1e-6):
+            raise InputError(
+                f"{self.name}.toml: embedding.step is {step:g} ms, must be at least dt = {protocol.dt:g} ms"
+            )
+        return slice(0, None, round(step / protocol.dt))
 
     def __call__(self, response: Array, protocol: Protocol) -> Array:
         """Compute the features of every row.
@@ -66,18 +93,28 @@ class FeatureSet:
             protocol: The command of every sweep.
 
         Returns:
-            Features in their units, shape ``(N, F)`` with ``F = S * len(features)``, sweep by
-            sweep; NaN where undefined, and in the whole row if its response is not finite.
+            Features in their units, shape ``(N, F)``, sweep by sweep: the features, then the
+            samples of the embedding. NaN where undefined, and in the whole row if its response is
+            not finite.
         """
         response = np.asarray(response, float)
         need_shape("response", response, (None, protocol.n_sweeps, protocol.n_times))
-        x = np.full((len(response), protocol.n_sweeps, len(self.features)), np.nan)
         finite = np.isfinite(response).all(axis=(1, 2))
-        for family in self.families if finite.any() else []:
+        if not finite.all():
+            x = np.full((len(response), len(self.names(protocol))), np.nan)
+            x[finite] = self._compute(response[finite], protocol)
+            return x
+        return self._compute(response, protocol)
+
+    def _compute(self, response: Array, protocol: Protocol) -> Array:
+        samples = response[:, :, self.sampled(protocol)]
+        x = np.full((*response.shape[:2], len(self.features)), np.nan)
+        for family in self.families if len(response) else []:
             columns = [k for k, feature in enumerate(self.features) if feature.extractor == family]
-            values = self.extractor(family)(response[finite], protocol, tuple(self.features[k] for k in columns))
-            x[np.ix_(np.flatnonzero(finite), np.arange(protocol.n_sweeps), columns)] = values
-        return x.reshape(len(response), -1)
+            chosen = tuple(self.features[k] for k in columns)
+            x[..., columns] = self.extractor(family)(response, protocol, chosen)
+        both = np.concatenate([x, samples], axis=2)
+        return both.reshape(len(response), both.shape[1] * both.shape[2])
 
 
 def load(name: str) -> FeatureSet:
@@ -99,12 +136,31 @@ def parse(text: str, name: str) -> FeatureSet:
     """
     where = f"{name}.toml"
     table = library.parse(text, where)
-    rows = table.get("features", [])
-    if not rows:
-        raise InputError(f"{where}: a feature set needs at least one [[features]] table")
+    rows, embedding = table.get("features", []), _embedding(table, where)
+    if not rows and not embedding:
+        raise InputError(f"{where}: a feature set needs at least one [[features]] table, or an [embedding]")
     features = tuple(_feature(row, f"{where}: features[{k}]") for k, row in enumerate(rows))
+    names = [feature.name for feature in features]
+    for repeated in names:
+        if names.count(repeated) > 1:
+            raise InputError(
+                f"{where}: {names.count(repeated)} features are called {repeated!r}; give each its own name"
+            )
     settings = dict(table.get("settings", {}))
-    return FeatureSet(name, str(table.get("title", name)), features, settings, text)
+    return FeatureSet(name, str(table.get("title", name)), features, settings, text, embedding)
+
+
+def _embedding(table: Mapping[str, Any], where: str) -> dict[str, float | str]:
+    said = table.get("embedding")
+    if said is None:
+        return {}
+    for key, value in said.items():
+        if key not in EMBEDDING:
+            raise InputError(f"{where}: embedding has no {key!r}; it may have {', '.join(EMBEDDING)}")
+        numeric = not isinstance(EMBEDDING[key], str)
+        if numeric and (isinstance(value, bool | str) or not value > 0):
+            raise InputError(f"{where}: embedding.{key} is {value!r}, must be a positive number")
+    return {**EMBEDDING, **said}
 
 
 def _class(family: str) -> type[Extractor]:
@@ -123,7 +179,11 @@ def _feature(row: Mapping[str, Any], where: str) -> Feature:
         near = get_close_matches(function, known, n=3) or sorted(known)[:3]
         raise InputError(f"{where}: {row['extractor']} has no feature {function!r}; nearest are {', '.join(near)}")
     window, scale = str(row.get("window", "stimulus")), str(row.get("scale", "none"))
-    for word, allowed in ((window, WINDOWS), (scale, SCALES)):
-        if word not in allowed:
-            raise InputError(f"{where}: {word!r} must be one of {', '.join(allowed)}")
+    if scale not in SCALES:
+        raise InputError(f"{where}: scale {scale!r} must be one of {', '.join(SCALES)}")
+    if window not in WINDOWS:
+        try:
+            window_edges(window)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
     return Feature(str(row["name"]), str(row["extractor"]), function, window, scale, known[function])

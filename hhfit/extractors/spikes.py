@@ -12,12 +12,13 @@ from hhfit.extractors._base import Extractor as Base
 from hhfit.extractors._base import Feature, Settings, window_bounds
 from hhfit.extractors._compiled import compute, locate
 from hhfit.extractors._grid import grid
-from hhfit.extractors._slots import FUNCTIONS, Rules, positions
+from hhfit.extractors._slots import FIRST_PASSIVE, FIRST_SHAPE, FUNCTIONS, Rules, positions
 from hhfit.protocol import Protocol
 
 DEFAULTS: dict[str, float | bool] = {
     "spike_prominence": 20.0,  # mV, least rise before and fall after a spike; 0: use Threshold
     "spike_reach": 10.0,  # ms, within which it rises and falls
+    "coarsest_step": 0.125,  # ms, sampling coarser than this shows no spike shape: undefined
     "interp_step": 0.1,  # ms; the rest as in eFEL, but the stimulus interval is strict
     "Threshold": -20.0,
     "DerivativeThreshold": 10.0,
@@ -68,12 +69,18 @@ class Extractor(Base):
                     x = np.empty((rows, len(columns)))
                     compute(np.asarray(response[:, sweep], float), points, where, self.rules, chosen, x)
                     values[:, sweep, columns] = x
+        if protocol.dt > self.settings["coarsest_step"] + 1e-9:
+            values[..., [_is_shape(feature) for feature in features]] = np.nan
         return values
 
     @property
     def rules(self) -> Rules:
         """The settings as the kernel takes them."""
         return Rules(**{name: self.settings[name] for name in Rules._fields})
+
+
+def _is_shape(feature: Feature) -> bool:
+    return FIRST_SHAPE <= FUNCTIONS[feature.function][0] < FIRST_PASSIVE
 
 
 def spike_times(response: Array, dt: float, settings: Settings) -> Array:

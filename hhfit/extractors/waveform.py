@@ -20,6 +20,9 @@ LATE = 0.1
 
 MOMENTS = range(3, 9)
 
+LAGS = [round(0.1 * k, 1) for k in range(1, 11)]
+"""Lags of the autocorrelation [ms] (Lueckmann et al. 2017)."""
+
 
 class Extractor(Base):
     """Statistics of the samples in a window, for all rows at once."""
@@ -49,7 +52,7 @@ class Extractor(Base):
                     bounds = protocol.samples(*window_bounds(protocol, sweep, feature.window))
                     values[:, sweep, column] = self._peak_count(response[:, sweep], bounds, protocol.dt)
                 elif part.shape[1]:
-                    values[:, sweep, column] = _TABLE[feature.function][1](part)
+                    values[:, sweep, column] = _TABLE[feature.function][1](part, protocol.dt)
         return values
 
     def _peak_count(self, potential: Array, window: slice, dt: float) -> Array:
@@ -84,21 +87,36 @@ def _late(part: Array) -> Array:
     return part[:, int((1 - LATE) * part.shape[1]) :]
 
 
-def _moment(order: int) -> Callable[[Array], Array]:
-    return lambda part: _central(part, order)
+def _autocorrelation(part: Array, lag: int) -> Array:
+    """Correlation of the potential with itself later, zero beyond the window; 1 at no lag."""
+    away = part - part.mean(axis=1, keepdims=True)
+    power = (away**2).sum(axis=1)
+    flat = power <= part.shape[1] * (1e-9 * np.abs(part).max(axis=1)) ** 2
+    if not 0 < lag < part.shape[1]:
+        return np.full(len(part), np.nan)
+    return np.where(flat, np.nan, (away[:, lag:] * away[:, :-lag]).sum(axis=1)) / np.where(flat, 1.0, power)
 
 
-_TABLE: dict[str, tuple[str, Callable[[Array], Array]]] = {
-    "mean": ("mV", lambda part: part.mean(axis=1)),
-    "median": ("mV", lambda part: np.median(part, axis=1)),
-    "minimum": ("mV", lambda part: part.min(axis=1)),
-    "maximum": ("mV", lambda part: part.max(axis=1)),
-    "sd": ("mV", lambda part: part.std(axis=1)),
-    "variance": ("mV2", lambda part: part.var(axis=1)),
-    "skewness": ("1", lambda part: _standardised(part, 3)),
-    "kurtosis": ("1", lambda part: _standardised(part, 4)),
-    "late_mean": ("mV", lambda part: _late(part).mean(axis=1)),
-    "late_sd": ("mV", lambda part: _late(part).std(axis=1)),
-    "peak_count": ("1", lambda part: np.full(len(part), np.nan)),
+def _lagged(lag: float) -> Callable[[Array, float], Array]:
+    return lambda part, dt: _autocorrelation(part, round(lag / dt))
+
+
+def _moment(order: int) -> Callable[[Array, float], Array]:
+    return lambda part, dt: _central(part, order)
+
+
+_TABLE: dict[str, tuple[str, Callable[[Array, float], Array]]] = {
+    "mean": ("mV", lambda part, dt: part.mean(axis=1)),
+    "median": ("mV", lambda part, dt: np.median(part, axis=1)),
+    "minimum": ("mV", lambda part, dt: part.min(axis=1)),
+    "maximum": ("mV", lambda part, dt: part.max(axis=1)),
+    "sd": ("mV", lambda part, dt: part.std(axis=1)),
+    "variance": ("mV2", lambda part, dt: part.var(axis=1)),
+    "skewness": ("1", lambda part, dt: _standardised(part, 3)),
+    "kurtosis": ("1", lambda part, dt: _standardised(part, 4)),
+    "late_mean": ("mV", lambda part, dt: _late(part).mean(axis=1)),
+    "late_sd": ("mV", lambda part, dt: _late(part).std(axis=1)),
+    "peak_count": ("1", lambda part, dt: np.full(len(part), np.nan)),
     **{f"moment_{order}": (f"mV{order}", _moment(order)) for order in MOMENTS},
+    **{f"autocorrelation_{lag:.1f}ms": ("1", _lagged(lag)) for lag in LAGS},
 }

@@ -75,17 +75,21 @@ class Simulator(ABC):
         need_shape("theta", theta, (None, len(self.model.free)))
         index = np.arange(len(theta)) if index is None else np.asarray(index)
         need_shape("index", index, (len(theta),))
-        response = np.full((len(theta), *self.protocol.command.shape), np.nan)
         possible = self._possible(theta)
-        if possible.any():
-            response[possible] = self._simulate(theta[possible], seed, index[possible])
-        status = judge(response)
+        if possible.all() and len(theta):
+            response, reached = self._simulate(theta, seed, index)
+        else:
+            response = np.full((len(theta), *self.protocol.command.shape), np.nan)
+            reached = np.ones(len(theta), bool)
+            if possible.any():
+                response[possible], reached[possible] = self._simulate(theta[possible], seed, index[possible])
+        status = np.where(reached, judge(response), Status.SOLVER)
         response[~np.isin(status, [Status.OK, Status.RUNAWAY])] = np.nan
         return Traces(response, status)
 
     @abstractmethod
-    def _simulate(self, theta: Array, seed: int, index: Array) -> Array:
-        """Membrane potential ``(N, S, T)`` [mV] of finite, possible parameter sets."""
+    def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
+        """Membrane potential ``(N, S, T)`` [mV] of possible parameter sets; whether each reached its end ``(N,)``."""
 
     def _possible(self, theta: Array) -> Array:
         possible = np.isfinite(theta).all(axis=1)

@@ -87,7 +87,7 @@ def _body(model: Model, name: str) -> str:
     return _TEMPLATE.format(
         suffix=name,
         ranges="".join(f", {quantity(q)}" for q in used(model)),
-        parameters="\n".join(f"    {quantity(q)} = {model.quantities[q].value!r}" for q in used(model)),
+        parameters="\n".join(f"    {quantity(q)} = 1" for q in used(model)),
         states=f"STATE {{ {states} }}\n" if moving else "",
         initial="\n".join(f"    {_state(c, g)} = {_text(g.inf)}" for c, g in moving),
         solve="    SOLVE gates METHOD cnexp\n" if moving else "",
@@ -99,10 +99,17 @@ def _body(model: Model, name: str) -> str:
 def _derivatives(moving: list[tuple[Channel, Gate]]) -> str:
     if not moving:
         return ""
-    lines = [
-        f"    {_state(c, g)}' = (({_text(g.inf)}) - {_state(c, g)}) / ({_text(g.tau)})" for c, g in moving if g.tau
-    ]
-    return "DERIVATIVE gates {\n" + "\n".join(lines) + "\n}\n"
+    rates, equations = [], []
+    for n, (channel, gate) in enumerate(moving):
+        state = _state(channel, gate)
+        if gate.alpha is not None and gate.beta is not None:
+            rates += [f"    r{n} = {_text(gate.alpha)}", f"    t{n} = r{n} + {_text(gate.beta)}"]
+            equations.append(f"    {state}' = r{n} - t{n} * {state}")
+        elif gate.tau is not None:
+            rates += [f"    r{n} = {_text(gate.inf)}", f"    t{n} = {_text(gate.tau)}"]
+            equations.append(f"    {state}' = (r{n} - {state}) / t{n}")
+    names = ", ".join(f"r{n}, t{n}" for n in range(len(moving)))
+    return "\n".join(["DERIVATIVE gates {", f"    LOCAL {names}", *rates, *equations, "}", ""])
 
 
 def _current(channel: Channel) -> str:

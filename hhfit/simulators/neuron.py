@@ -22,6 +22,12 @@ from hhfit.units import PA_PER_UM2_IN_UA_PER_CM2
 CELLS = 100
 """Cells per run: 5 times cheaper per cell than one, and no cheaper beyond."""
 
+LIBRARY = "*/libnrnmech.*"
+"""Where nrnivmodl puts what it builds."""
+
+CELSIUS = 6.3
+"""NEURON's own temperature [degC]: set for every run, used by no generated mechanism."""
+
 
 @final
 class Simulator(Base):
@@ -31,15 +37,18 @@ class Simulator(Base):
     into every cell as a current density at every integration step.
     """
 
-    def _simulate(self, theta: Array, seed: int, index: Array) -> Array:
+    def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
         h = _hoc(self)
         response = np.empty((len(theta), *self.protocol.command.shape))
+        reached = np.ones(len(theta), bool)
         for start in range(0, len(theta), CELLS):
             rows = slice(start, min(start + CELLS, len(theta)))
             cells = _Cells(h, self, theta[rows])
             for sweep in range(self.protocol.n_sweeps):
-                response[rows, sweep] = cells.run(sweep, seed, index[rows])
-        return response
+                traces, done = cells.run(sweep, seed, index[rows])
+                response[rows, sweep] = traces
+                reached[rows] &= done
+        return response, reached
 
 
 class _Cells:
@@ -59,28 +68,25 @@ class _Cells:
                 setattr(mechanism, _nmodl.quantity(name), float(self.values[name][n]))
         self.mechanisms = [getattr(section(0.5), suffix) for section in self.sections]
 
-    def run(self, sweep: int, seed: int, index: Array) -> Array:
-        """Membrane potential of one sweep, shape ``(N, T)``."""
-        h, protocol, dt = self.h, self.simulator.protocol, self.simulator.dt
-        steps = (protocol.n_times - 1) * self.simulator.substeps
+    def run(self, sweep: int, seed: int, index: Array) -> tuple[Array, bool]:
+        """Membrane potential of one sweep, shape ``(N, T)``, and whether the run reached its end."""
+        h, dt = self.h, self.simulator.dt
+        steps = (self.simulator.protocol.n_times - 1) * self.simulator.substeps
         records, played = [], []
         for n, (section, mechanism) in enumerate(zip(self.sections, self.mechanisms, strict=True)):
             density = h.Vector(self._density(n, sweep, seed, int(index[n]), steps))
             density.play(mechanism._ref_command, dt)
             records.append(h.Vector().record(section(0.5)._ref_v))
             played.append(density)
-        h.CVode().active(0)
-        h.dt, h.secondorder = dt, 2
-        parallel = h.ParallelContext()
-        parallel.set_maxstep(10)
-        h.t = 0.0
+        parallel = _fixed_step(h, dt)
         for n, section in enumerate(self.sections):
             section.v = float(self.values["v_init"][n])
         h.finitialize()
-        parallel.psolve((steps + 0.5) * dt)
+        parallel.psolve((steps + 0.25) * dt)
         for density in played:
             density.play_remove()
-        return np.stack([self._sampled(record, steps) for record in records])
+        done = abs(h.t - steps * dt) < dt / 2 and all(len(record) == steps + 1 for record in records)
+        return np.stack([self._sampled(record, steps) for record in records]), bool(done)
 
     def _density(self, n: int, sweep: int, seed: int, index: int, steps: int) -> Array:
         """Command and noise of one cell at every integration step [uA/cm2], shape ``(steps + 1,)``."""
@@ -93,11 +99,22 @@ class _Cells:
         return density
 
     def _sampled(self, record: Any, steps: int) -> Array:  # noqa: ANN401 - hoc Vector
-        """Every sample of the protocol; NaN if the run stopped before its end."""
-        potential = np.array(record)
-        if len(potential) < steps + 1:
-            return np.full(self.simulator.protocol.n_times, np.nan)
-        return potential[: steps + 1 : self.simulator.substeps]
+        """Every sample of the protocol; NaN beyond the end of a run that stopped early."""
+        potential = np.full(steps + 1, np.nan)
+        kept = min(len(record), steps + 1)
+        potential[:kept] = np.array(record)[:kept]
+        return potential[:: self.simulator.substeps]
+
+
+def _fixed_step(h: Any, dt: float) -> Any:  # noqa: ANN401 - hoc
+    """Set all that a fixed-step run depends on, whatever ran here before; returns the context that runs it."""
+    h.CVode().active(0)
+    h.dt, h.secondorder, h.celsius, h.t = dt, 2, CELSIUS, 0.0
+    h("steps_per_ms = 1")
+    h.steps_per_ms = 1.0 / dt
+    parallel = h.ParallelContext()
+    parallel.set_maxstep(10)
+    return parallel
 
 
 def _hoc(simulator: Simulator) -> Any:  # noqa: ANN401 - hoc
@@ -123,9 +140,10 @@ def _compiled(suffix: str, text: str) -> Path:
     base.mkdir(parents=True, exist_ok=True)
     with open(base / f"{suffix}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
+        if not list(target.glob(LIBRARY)):
+            shutil.rmtree(target, ignore_errors=True)
             _compile(suffix, text, base, target)
-    (library,) = target.glob("*/libnrnmech.so")
+    (library,) = target.glob(LIBRARY)
     return library
 
 

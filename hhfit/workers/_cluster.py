@@ -117,10 +117,9 @@ def local(count: int, memory: int) -> Cluster:
     own = {"protocol": "inproc://", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     scheduler = {"cls": Scheduler, "options": own}
     worker = {"cls": Worker, "options": {**own, "nthreads": 1, "memory_limit": 0}}
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it says that connections close while they close
     with dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}):
-        cluster = SpecCluster(
-            scheduler=scheduler, workers=dict.fromkeys(range(count), worker), silence_logs=logging.CRITICAL
-        )
+        cluster = SpecCluster(scheduler=scheduler, workers=dict.fromkeys(range(count), worker), silence_logs=False)
         client = Client(cluster)
     cluster.sync(_stop_http, cluster)
     return Cluster(client, [cluster], memory)

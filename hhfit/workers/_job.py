@@ -22,14 +22,19 @@ logger = logging.getLogger(__name__)
 
 TARGET = 1.0
 """Seconds of work in a chunk: saved often, and long against the cost of sending it."""
+LEAST_ROWS = 16
+"""Chunks get smaller near the end, so that all workers end together, but not less than this: a NEURON run costs
+five times more per cell with one cell than with many."""
 FIRST_ROWS = 32
 """Rows of a chunk while nothing has been measured."""
 CHUNK_BYTES = 2**28
 """Memory that the rows of a chunk may take while they are worked on [bytes]."""
 GROWTH = 8
 """A chunk is at most this many times larger than the largest measured."""
-PATIENCE = 20.0
-"""Several rows at once may take this many times longer than expected; then each is tried alone."""
+PATIENCE = 5.0
+"""Several rows at once may take this many times longer than expected; then fewer are tried."""
+SLACK = 2.0
+"""Seconds that several rows at once may always take beyond that."""
 OUTSIDE_KILLS = 5
 """A chunk whose worker is killed from outside is tried this often before a row is suspected."""
 HOPELESS = 5
@@ -86,11 +91,12 @@ class Job:
         self._packed = zlib.compress(cloudpickle.dumps(task, protocol=5), 1)
         self._digest = sha256(self._packed).hexdigest()
         self._runs = np.append(np.flatnonzero(np.diff(index) != 1) + 1, len(index))
-        self._taken = 0
+        self._taken = self._parcels = 0
         self._chunks: dict[int, int] = {}
         self._waiting: deque[_Piece] = deque()
         self._parts: dict[int, list[Rows]] = {}
         self._costs: list[float] = []
+        self._starts: list[float] = []
         self._largest = FIRST_ROWS // GROWTH
         self._worked = False
         self._failures = 0
@@ -112,16 +118,26 @@ class Job:
                 del self._chunks[piece.chunk]
                 yield join(self._parts.pop(piece.chunk))
             slots, depth = engine.slots, engine.depth
+        self._summarize()
+
+    def _summarize(self) -> None:
+        cost = f"{self._cost * 1e3:.3g} ms each, " if self._costs else ""
+        start = f"{np.median(self._starts):.2g} s to begin with in a new process, " if self._starts else ""
+        numbers = (len(self._theta), self._parcels, cost, start, self._failures)
+        logger.debug("simulated %d in %d chunks: %s%s%d given up", *numbers)
 
     def _cut(self, slots: int) -> _Piece:
         rows = min(self._largest * GROWTH, max(1, CHUNK_BYTES // self._task.row_bytes))
         if self._costs:
             rows = min(rows, max(1, int(TARGET / self._cost)))
-        remaining = len(self._theta) - self._taken
-        rows = min(rows, -(-remaining // (2 * slots)))
+        if self._failures:
+            # A fault costs its chunk a second run: with many of them, small chunks lose less.
+            rows = min(rows, max(FIRST_ROWS, self._taken // (2 * self._failures)))
+        rows = min(rows, max(LEAST_ROWS, -(-(len(self._theta) - self._taken) // (2 * slots))))
         end = int(self._runs[np.searchsorted(self._runs, self._taken, side="right")])
         piece = _Piece(self._taken, self._taken, min(self._taken + rows, end))
         self._taken = piece.last
+        self._parcels += 1
         self._chunks[piece.chunk] = len(piece)
         self._parts[piece.chunk] = []
         return piece
@@ -133,10 +149,15 @@ class Job:
     def _request(self, piece: _Piece) -> Request:
         rows = slice(piece.first, piece.last)
         call = pickle.dumps((self._theta[rows], self._seed, self._index[rows]), protocol=5)
-        limit = self._limit
-        if self._costs and len(piece) > 1:
-            limit = min(limit, 10.0 + PATIENCE * self._cost * len(piece))
-        return Request(self._digest, self._packed, call, limit, self._limit)
+        return Request(self._digest, self._packed, call, *self._limits(piece))
+
+    def _limits(self, piece: _Piece) -> tuple[float, float]:
+        # A row that is alone gets all the time there is; a group that is late is only split.
+        if len(piece) == 1 or not (self._costs and self._starts):
+            return self._limit, self._limit
+        expected = self._cost * len(piece)
+        start = float(np.median(self._starts[-9:]))
+        return tuple(min(self._limit, SLACK + PATIENCE * seconds) for seconds in (expected, expected + start))
 
     def _settle(self, piece: _Piece, answer: Answer) -> None:
         match answer:
@@ -163,7 +184,9 @@ class Job:
         self._usage.calls += 1
         self._usage.busy_s += answer.wall_s
         self._usage.cpu_s += answer.cpu_s
-        if not answer.is_first and not piece.is_suspect:
+        if answer.is_first:
+            self._starts.append(max(0.0, answer.wall_s - len(piece) * self._cost if self._costs else answer.wall_s))
+        elif not piece.is_suspect:
             self._costs.append(answer.wall_s / len(piece))
             self._largest = max(self._largest, len(piece))
 

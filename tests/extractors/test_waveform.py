@@ -58,3 +58,26 @@ def test_shape_of_a_flat_trace_is_undefined():
     protocol = step(np.ones(1), on=1.0, off=5.0, duration=6.0, dt=0.1)
     x = load("goncalves2020")(np.full((1, 1, protocol.n_times), -70.0), protocol)[0]
     np.testing.assert_array_equal(np.isnan(x), [False] * 5 + [True, True])
+
+
+def test_autocorrelation_of_a_cosine_is_the_closed_form():
+    protocol = step(np.ones(1), on=10.0, off=110.0, duration=120.0, dt=0.01)
+    response = (-60 + 8 * np.cos(2 * np.pi * protocol.time / 2.0))[None, None]
+    features = load("lueckmann2017")
+    x = dict(zip(features.names(protocol), features(response, protocol)[0], strict=True))
+    assert len(x) == 20
+    for k in range(1, 11):
+        lag = k / 10
+        # the sum lacks the last samples: a share of 1 - lag / 100 is left, of whole periods and a rest
+        assert x[f"autocorrelation_{lag:.1f}ms"] == pytest.approx(np.cos(np.pi * lag), abs=0.015)
+    assert x["moment_3"] == pytest.approx(0, abs=1e-6)
+    assert x["moment_4"] == pytest.approx(8**4 * 3 / 8, rel=1e-6)
+    assert x["moment_8"] == pytest.approx(8**8 * 35 / 128, rel=1e-6)
+
+
+def test_autocorrelation_shorter_than_a_sample_is_undefined():
+    protocol = step(np.ones(1), on=10.0, off=110.0, duration=120.0, dt=0.25)
+    response = np.random.default_rng(0).normal(-60, 1, (1, 1, protocol.n_times))
+    x = dict(zip(load("lueckmann2017").names(protocol), load("lueckmann2017")(response, protocol)[0], strict=True))
+    assert np.isnan(x["autocorrelation_0.1ms"])
+    assert np.isfinite(x["autocorrelation_0.5ms"])

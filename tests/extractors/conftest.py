@@ -6,6 +6,7 @@ inward current of theirs for bursts, and noise.
 
 import numba
 import numpy as np
+import pytest
 
 
 @numba.njit(cache=True)
@@ -43,7 +44,13 @@ def simulate(theta, current, dt, noise, out):
             v = inf + (v - inf) * np.exp(-dt * g) + noise[row, i]
 
 
-def zoo(rows, protocol, seed):
+@pytest.fixture(scope="session")
+def zoo():
+    """Function that makes traces of many kinds."""
+    return _zoo
+
+
+def _zoo(rows, protocol, seed):
     """Traces of neurons drawn wide: silent, tonic, adapting, bursting, blocked, spontaneous, noisy, cut off.
 
     Returns:
