@@ -1,5 +1,6 @@
 """Whatever a library raises on a damaged file becomes one sentence."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from hhfit.errors import DependencyError, InputError
+
+_LOG = logging.getLogger(__name__)
 
 ROOM = 64
 """A file may unpack to at most this many times its size, so that a damaged length asks for no absurd memory."""
@@ -26,19 +29,23 @@ def reads(path: Path, kind: str) -> Iterator[None]:
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
+        text = ""
         try:
             yield
         except DependencyError:
             raise
         except InputError as error:
             text = str(error)
-            raise InputError(text if text.startswith(path.name) else f"{path.name}: {text}") from error
+            text = text if text.startswith(path.name) else f"{path.name}: {text}"
         except Exception as error:
+            _LOG.debug("%s", path.name, exc_info=True)
             reason = " ".join(str(error).split())[:120] or "no reason given"
-            raise InputError(
+            text = (
                 f"{path.name}: cannot be read as {kind} ({type(error).__name__}: {reason}); "
                 "check that the file is complete, or export it to CSV or NWB 2"
-            ) from error
+            )
+        if text:
+            raise InputError(text)
 
 
 def need_room(path: Path, n_bytes: float) -> None:

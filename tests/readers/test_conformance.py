@@ -32,6 +32,9 @@ USABLE = {
     "pkl/ephys_cell_509881736_sweep_number_39.pkl",
     "pkl/ephys_cell_518290966_sweep_number_57.pkl",
     "pkl/ephys_cell_569469018_sweep_number_44.pkl",
+    "heka/test_singleFP.dat",
+    "mat/experiment001trial001_current_steps.mat",
+    *(f"ibw/B6_Ch3_IDRest_{number}.ibw" for number in range(181, 186)),
 }
 VOLTAGE_CLAMP = {
     "abf/171116sh_0013.abf",
@@ -39,6 +42,7 @@ VOLTAGE_CLAMP = {
     "abf/abf-v2.abf",
     "nwb/LantyerEtAl2018_170328_AB_277_ST50_C.nwb",
     "nwb/LantyerEtAl2018_170328_AL_238_VC.nwb",
+    "wcp/wcp-file.wcp",
 }
 REFUSED = {
     "abf/130618-1-12.abf": "describes no waveform",
@@ -48,6 +52,8 @@ REFUSED = {
     "abf/2020_06_16_0000.abf": "3540 to 70040 samples",
     "abf/File_axon_3.abf": "describes no waveform in pA",
     "abf/pclamp11_4ch.abf": "4 channels are in pA",
+    **{f"ibw/B6_Ch0_IDRest_{n}.ibw": f"give B6_Ch3_IDRest_{n}.ibw instead" for n in range(181, 186)},
+    "mat/sine_wave_16704007_dofetilide_subtracted_leak_subtracted.mat": "--columns voltage=NAME",
     "txt/current.txt": "--columns",
     "txt/init_burst1.txt": "--columns",
 }
@@ -110,7 +116,7 @@ def test_given_file_is_refused_with_cause_and_remedy(recordings, name):
     assert text.startswith(Path(name).name)
     assert REFUSED[name] in text
     assert "\n" not in text
-    assert any(word in text for word in ("pass --", "choose", "export", "copy"))
+    assert any(word in text for word in ("pass --", "choose", "export", "copy", "give", "name it"))
 
 
 @pytest.mark.skipif(not FILES, reason="no real recordings beside the checkout")
