@@ -9,6 +9,12 @@ from hhfit.arrays import Array
 QUIET = 0.2
 """A command whose noise is below this [pA or mV] needs no idealising."""
 
+GROUPS = 20
+"""Medians are taken over this many groups of samples, so that fast sampling costs no more."""
+
+MOST_EDGES = 200
+"""More edges than this are no steps."""
+
 HALF = 4.0
 """Plateaus are compared over this much time before and after an edge [ms]."""
 
@@ -39,18 +45,22 @@ def idealise(command: Array, dt: float) -> Array | None:
     noise = _noise(command)
     if noise < QUIET:
         return None
-    smooth = _smoothed(command, half)
+    group = max(half // GROUPS, 1)
+    smooth = _smoothed(command, half, group)
     spread = np.percentile(smooth, [0.5, 99.5])
     extent = max(float(spread[1] - spread[0]), 1e-9)
     least = max(SMALLEST_JUMP * extent, 4.0 * noise / np.sqrt(half))
-    edges = _needed(command, _edges(command, smooth, half, least), half, least)
+    places = _edges(smooth, half // group, least)
+    edges = sorted({_place(command, group * place, half) for place in places})
+    edges = _needed(command, edges, half, least)
     bounds = [0, *edges, command.shape[1]]
     levels = _with_holding(command, _levels(command, bounds, half), bounds, least)
     plateaus = np.repeat(levels, np.diff(bounds), axis=1)
-    inside = np.ones(command.shape[1], bool)
+    centres = np.arange(smooth.shape[1]) * group + group // 2
+    inside = np.ones(len(centres), bool)
     for edge in edges:
-        inside[max(edge - half, 0) : edge + half] = False
-    left = np.abs(smooth - plateaus)[:, inside]
+        inside &= np.abs(centres - edge) > half
+    left = np.abs(smooth - plateaus[:, centres])[:, inside]
     is_step = left.size > 0 and np.percentile(left, 98) <= max(WORST_MISFIT * extent, 3.0 * noise / np.sqrt(half))
     return plateaus if edges and is_step and _is_measured(command, bounds, noise) else None
 
@@ -60,27 +70,30 @@ def _noise(command: Array) -> float:
     return float(np.median(np.abs(np.diff(command, axis=1)))) / (0.6745 * np.sqrt(2.0))
 
 
-def _smoothed(command: Array, half: int) -> Array:
+def _smoothed(command: Array, half: int, group: int) -> Array:
+    """Running median over ``half`` before and after, of medians over ``group`` samples."""
     from scipy.ndimage import median_filter
 
-    return median_filter(command, size=(1, 2 * half + 1), mode="nearest")
+    length = command.shape[1] // group
+    coarse = np.median(command[:, : length * group].reshape(len(command), length, group), axis=2)
+    return median_filter(coarse, size=(1, 2 * (half // group) + 1), mode="nearest")
 
 
-def _edges(command: Array, smooth: Array, half: int, least: float) -> list[int]:
-    """Samples where a new plateau begins in at least one sweep."""
-    n_times = command.shape[1]
+def _edges(smooth: Array, half: int, least: float) -> list[int]:
+    """About where a new plateau begins in at least one sweep."""
+    n_times = smooth.shape[1]
     lag = 2 * half
     jump = np.zeros(n_times)
     jump[half : n_times - half] = np.abs(smooth[:, lag:] - smooth[:, :-lag]).max(axis=0)
     jump[:lag] = jump[n_times - lag :] = 0.0
     edges: list[int] = []
     jump[jump < least] = 0.0
-    while jump.any() and len(edges) < 200:
+    while jump.any() and len(edges) < MOST_EDGES:
         top = int(np.argmax(jump))
         run = np.flatnonzero(jump[max(top - half, 0) : top + half] > 0.98 * jump[top]) + max(top - half, 0)
-        edges.append(_place(command, int(np.median(run)), half))
+        edges.append(int(np.median(run)))
         jump[max(top - lag, 0) : top + lag] = 0.0
-    return sorted(set(edges))
+    return edges
 
 
 def _levels(command: Array, bounds: list[int], half: int) -> Array:

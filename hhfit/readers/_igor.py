@@ -1,6 +1,9 @@
 """Waves of Igor Pro: values, units and sampling step."""
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +31,23 @@ class Wave:
     unit: str
     dt: float
     values: Array
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep igor2 from printing the data of a damaged file."""
+    logger = logging.getLogger("igor2")
+    before, logger.disabled = logger.disabled, True
+    children = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("igor2.")]
+    levels = [child.level for child in children]
+    for child in children:
+        child.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.disabled = before
+        for child, level in zip(children, levels, strict=True):
+            child.setLevel(level)
 
 
 def wave(record: dict[str, Any]) -> Wave:

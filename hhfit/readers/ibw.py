@@ -1,6 +1,8 @@
 """Igor binary waves, through igor2: potential and current in two files whose names differ by the channel."""
 
 import re
+import struct
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,13 @@ from hhfit.protocol import CLAMPS
 from hhfit.readers import _signals
 from hhfit.readers._assemble import Sweeps, assemble
 from hhfit.readers._given import NOTHING, Given
-from hhfit.readers._guard import need_room, reads
-from hhfit.readers._igor import Wave, wave
+from hhfit.readers._guard import reads
+from hhfit.readers._igor import Wave, quiet, wave
 from hhfit.recording import Recording
 from hhfit.units import factor, measures
 
+_HEADERS = {1: 118, 2: 126, 3: 130, 5: 384}
+_POINTS = {1: 8 + 42, 2: 16 + 42, 3: 20 + 42, 5: 64 + 12}
 _CHANNEL = re.compile(r"(ch(?:an(?:nel)?)?[_-]?)(\d+)", re.IGNORECASE)
 
 
@@ -27,7 +31,7 @@ def read(path: Path, given: Given = NOTHING) -> Recording:
         InputError: If it is not such a file, or is not a potential, or no current lies beside it.
     """
     with reads(path, "an Igor binary wave"):
-        response = _load(path)
+        response = load(path.read_bytes())
         is_potential = measures(response.unit, "mV") or not np.isnan(given.voltage_scale)
         others = _others(path, response)
         if not is_potential:
@@ -62,22 +66,30 @@ def read(path: Path, given: Given = NOTHING) -> Recording:
         )
 
 
-def _load(path: Path) -> Wave:
+def load(content: bytes) -> Wave:
+    """The wave in the content of a file, or of a record of a packed experiment.
+
+    Raises:
+        InputError: If it is not such a wave, or is damaged.
+    """
     package = _signals.require("igor2.binarywave", "Igor binary waves")
-    head = path.read_bytes()[:512]
-    _check(path, head)
-    return wave(package.load(str(path)))
+    _check(content)
+    with quiet():
+        return wave(package.load(BytesIO(content)))
 
 
-def _check(path: Path, head: bytes) -> None:
-    """Raise before memory is asked for, if the number of points cannot be."""
-    for order in ("little", "big"):
-        version = int.from_bytes(head[:2], order)
-        if version in (1, 2, 3, 5):
-            place = {1: 8 + 42, 2: 16 + 42, 3: 20 + 42, 5: 64 + 12}[version]
-            need_room(path, 16.0 * int.from_bytes(head[place : place + 4], order, signed=True))
+def _check(content: bytes) -> None:
+    """Raise unless version, sum and number of points of the header can be; igor2 does not end on some that cannot."""
+    head = content[: _HEADERS[5]]
+    for order in ("<", ">"):
+        version = struct.unpack_from(f"{order}h", head)[0] if len(head) > 1 else 0
+        size = _HEADERS.get(version, 0)
+        if size and len(head) >= size:
+            n_points = struct.unpack_from(f"{order}i", head, _POINTS[version])[0]
+            if sum(struct.unpack_from(f"{order}{size // 2}h", head)) & 0xFFFF or not 0 <= n_points <= len(content):
+                raise InputError("its header is wrong, so the file is damaged or cut short; copy it again")
             return
-    raise InputError(f"{path.name}: is no Igor binary wave; it begins with {head[:2]!r}, expected version 1, 2, 3 or 5")
+    raise InputError(f"is no Igor binary wave; it begins with {head[:2]!r}, expected version 1, 2, 3 or 5")
 
 
 def _others(path: Path, response: Wave) -> dict[Path, Wave]:
@@ -90,7 +102,7 @@ def _others(path: Path, response: Wave) -> dict[Path, Wave]:
     for other in sorted(path.parent.iterdir()):
         if other != path and pattern.match(other.name):
             with reads(other, "an Igor binary wave"):
-                loaded = _load(other)
+                loaded = load(other.read_bytes())
             if loaded.values.shape == response.values.shape:
                 found[other] = loaded
     return found

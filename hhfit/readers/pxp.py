@@ -1,18 +1,19 @@
-"""Igor packed experiments, through igor2: waves named alike are the sweeps of one signal."""
+"""Igor packed experiments, their waves through igor2: waves named alike are the sweeps of one signal."""
 
 import re
+import struct
 from pathlib import Path
-from typing import Any
 
 from hhfit.errors import InputError
-from hhfit.readers import _signals
+from hhfit.readers import _signals, ibw
 from hhfit.readers._assemble import assemble
 from hhfit.readers._given import NOTHING, Given
 from hhfit.readers._guard import reads
-from hhfit.readers._igor import Wave, wave
+from hhfit.readers._igor import Wave
 from hhfit.recording import Recording
 from hhfit.units import measures
 
+_TYPE, _SUPERSEDED, _WAVE = 0x7FFF, 0x8000, 3
 _NUMBERED = re.compile(r"^(.*?)(\d+)$")
 
 
@@ -22,9 +23,8 @@ def read(path: Path, given: Given = NOTHING) -> Recording:
     Raises:
         InputError: If it is not such a file or holds no waves with units.
     """
-    package = _signals.require("igor2.packed", "Igor packed experiments")
     with reads(path, "an Igor packed experiment"):
-        waves = _waves(_tree(package, path))
+        waves = _waves(path.read_bytes())
         usable = [one for one in waves if measures(one.unit, "mV") or measures(one.unit, "pA")]
         if not usable:
             names = ", ".join(f"{one.name} [{one.unit}]" for one in waves[:6]) or "none"
@@ -45,24 +45,32 @@ def read(path: Path, given: Given = NOTHING) -> Recording:
         return assemble(_signals.sweeps(signals, given), given)
 
 
-def _tree(package: Any, path: Path) -> Any:  # noqa: ANN401 - igor2
-    """Records of the file in either byte order."""
-    failures = []
-    for order in (None, ">", "<"):
-        try:
-            return package.load(str(path), initial_byte_order=order)[0]
-        except Exception as error:
-            failures.append(error)
-    raise failures[0]
+def _waves(content: bytes) -> list[Wave]:
+    """Every wave in the file that holds numbers.
 
-
-def _waves(records: Any) -> list[Wave]:  # noqa: ANN401
+    Raises:
+        InputError: If the file is no row of records in either byte order.
+    """
     found = []
-    for record in records:
-        content = getattr(record, "wave", None)
-        if content is not None:
-            try:
-                found.append(wave(content))
-            except InputError:
-                continue
+    for record in _records(content):
+        try:
+            found.append(ibw.load(record))
+        except InputError:
+            continue
     return found
+
+
+def _records(content: bytes) -> list[bytes]:
+    """Content of the records that are waves; a record begins with its type, version and size."""
+    for order in ("<", ">"):
+        found, place = [], 0
+        while place + 8 <= len(content):
+            kind, _, size = struct.unpack_from(f"{order}HHi", content, place)
+            if size < 0 or place + 8 + size > len(content):
+                break
+            if kind & _TYPE == _WAVE and not kind & _SUPERSEDED:
+                found.append(content[place + 8 : place + 8 + size])
+            place += 8 + size
+        if found and place == len(content):
+            return found
+    raise InputError("is no packed experiment: its records do not fill it; copy the file again, or export to CSV")
