@@ -66,7 +66,7 @@ class Settings:
 
     features: str = "spiking"
     method: str = "tsnpe"
-    simulator: str = "neuron"
+    simulator: str = "batched"
     simulations: int = 10_000
     rounds: int = 5
     seed: int = 0

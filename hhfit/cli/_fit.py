@@ -31,7 +31,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     ] = "",
     features: Annotated[str, typer.Option(help="A bundled name (hhfit list features) or a TOML file.")] = "spiking",
     method: Annotated[str, typer.Option(help="Inference method (hhfit list methods).")] = "tsnpe",
-    simulator: Annotated[str, typer.Option(help="Simulator (hhfit list simulators).")] = "neuron",
+    simulator: Annotated[str, typer.Option(help="Simulator (hhfit list simulators).")] = "batched",
     rounds: Annotated[int, typer.Option(help="Rounds that the simulations are split into.")] = 5,
     simulations: Annotated[int, typer.Option(help="Simulations in all.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Same seed, same samples.csv.")] = 0,
