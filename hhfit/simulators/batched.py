@@ -26,7 +26,8 @@ class Simulator(Base):
     """Runs the model in blocks of simulations, one per vector lane.
 
     Args:
-        scheme: One of ``SCHEMES``, or ``"auto"``: sequential exponential Euler with noise, RK4 without.
+        scheme: One of ``SCHEMES``, or ``"auto"``: the model's own, else sequential exponential Euler with
+            noise and RK4 without.
         precision: ``"float64"`` or ``"float32"``.
         threads: Threads over blocks; one by default, since hhfit runs one process per core.
 
@@ -54,7 +55,7 @@ class Simulator(Base):
         """The generated kernel."""
         scheme = self.scheme
         if scheme == "auto":
-            scheme = "exponential-euler" if self.is_noisy else "rk4"
+            scheme = self.model.integrator or ("exponential-euler" if self.is_noisy else "rk4")
         return _kernel.generate(self.model, scheme, self.precision, self.is_noisy)
 
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:

@@ -12,11 +12,11 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.errors import DependencyError
 from hhfit.expression import Expression
-from hhfit.model import NOISE, Channel, Gate, Model
+from hhfit.model import NOISE, Channel, Gate, Model, Pool
 from hhfit.simulators._base import Simulator as Base
 from hhfit.simulators._base import row_generator
 from hhfit.simulators._cache import folder, need_compiler
-from hhfit.units import PA_PER_UM2_IN_UA_PER_CM2
+from hhfit.units import MM_PER_MS_OF_UA_PER_CM2_IN_UM, PA_PER_UM2_IN_UA_PER_CM2
 
 SIZES = (16, 128, 1024)
 """Neurons per group. Multiples of the vector length, so that a row never runs in a loop's scalar remainder."""
@@ -70,17 +70,27 @@ def equations(model: Model) -> str:
         for gate in channel.gates:
             if gate.tau is not None:
                 lines.append(f"d{_state(channel, gate)}/dt = {_motion(channel, gate)} / ms : 1")
+    if model.calcium is not None:
+        lines.append(f"dpool/dt = ({_filling(model, model.calcium)}) / ms : 1")
     return "\n".join([*lines, *(f"q_{name} : 1 (constant)" for name in model.quantities)])
 
 
 def _current(model: Model) -> str:
-    terms = []
-    for channel in model.channels:
-        factors = [f"({_text(channel.conductance)})"]
-        for gate in channel.gates:
-            factors += [_state(channel, gate) if gate.tau is not None else f"({_text(gate.inf)})"] * gate.power
-        terms.append(f"- {' * '.join(factors)} * (v - ({_text(channel.reversal)}))")
-    return " ".join(terms)
+    return " ".join(f"- {_channel(channel)}" for channel in model.channels)
+
+
+def _channel(channel: Channel) -> str:
+    factors = [f"({_text(channel.conductance)})"]
+    for gate in channel.gates:
+        factors += [_state(channel, gate) if gate.tau is not None else f"({_text(gate.inf)})"] * gate.power
+    return f"{' * '.join(factors)} * (v - ({_text(channel.reversal)}))"
+
+
+def _filling(model: Model, pool: Pool) -> str:
+    total = " + ".join(_channel(channel) for channel in model.channels if channel.name in pool.channels) or "0.0"
+    inward = _call("maximum", ["0.0", f"(-({total}))"])
+    removed = f"(pool - {_text(pool.rest)}) / ({_text(pool.tau)})"
+    return f"{inward} * {MM_PER_MS_OF_UA_PER_CM2_IN_UM!r} / ({_text(pool.depth)}) - {removed}"
 
 
 def _motion(channel: Channel, gate: Gate) -> str:
@@ -108,7 +118,7 @@ def _node(node: ast.expr) -> str:
         case ast.Constant():
             return repr(float(node.value))
         case ast.Name():
-            return "v" if node.id == "v" else f"q_{node.id}"
+            return {"v": "v", "ca": "pool"}.get(node.id) or f"q_{node.id}"
         case ast.UnaryOp(op=ast.USub()):
             return f"(-{_node(node.operand)})"
         case ast.UnaryOp():
@@ -135,6 +145,8 @@ def _values(model: Model, theta: Array) -> dict[str, Array]:
     quantities = model.values(theta)
     values = {f"q_{name}": value for name, value in quantities.items()}
     known = {**quantities, "v": quantities["v_init"]}
+    if model.calcium is not None:
+        known["ca"] = values["pool"] = np.broadcast_to(model.calcium.rest.evaluate(quantities), len(theta))
     for channel in model.channels:
         for gate in channel.gates:
             if gate.tau is not None:
