@@ -35,4 +35,4 @@ def grid(time: Array, step: float) -> Grid:
     left = np.maximum(np.searchsorted(time, t) - 1, 0)
     left[np.searchsorted(time, t) == len(time)] = len(time) - 1
     right = np.minimum(left + 1, len(time) - 1)
-    return Grid(t, left, t - time[left], time[right] - time[left])
+    return Grid(t, left.astype(np.uint32), t - time[left], time[right] - time[left])

@@ -12,7 +12,7 @@ from hhfit.extractors._base import Extractor as Base
 from hhfit.extractors._base import Feature, Settings, window_bounds
 from hhfit.extractors._compiled import compute, locate
 from hhfit.extractors._grid import grid
-from hhfit.extractors._slots import FIRST_PASSIVE, FIRST_SHAPE, FUNCTIONS, Rules, positions
+from hhfit.extractors._slots import FUNCTIONS, SHAPE, Rules, positions
 from hhfit.protocol import Protocol
 
 DEFAULTS: dict[str, float | bool] = {
@@ -80,7 +80,7 @@ class Extractor(Base):
 
 
 def _is_shape(feature: Feature) -> bool:
-    return FIRST_SHAPE <= FUNCTIONS[feature.function][0] < FIRST_PASSIVE
+    return FUNCTIONS[feature.function][0] in SHAPE
 
 
 def spike_times(response: Array, dt: float, settings: Settings) -> Array:
