@@ -12,10 +12,13 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import _runs_hosts
+import _runs_kills as kills_module
 import _runs_tasks as tasks
 import numpy as np
 import psutil
@@ -203,6 +206,56 @@ def two_hosts(options):
     return row(wrong, "rows", "0, and it ends", wrong == 0, f"cut off for {cut_s:g} s; {took:.0f} s in all")
 
 
+def run_kills(options):
+    """Complaints after kill -9 of whole fits at random moments, each resumed to its end."""
+    kills, simulations = (5, 200) if options.quick else (30, 400)
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = Path(folder) / "quiet"
+        kills_module.Fitting(quiet, resume=False, simulations=simulations).end()
+        want = kills_module.outcome(quiet)
+        where, complaints, done = kills_module.killed_often(folder, kills, simulations, options.seed)
+        for run in done:
+            complaints += [
+                f"{run.name}: {name} differs" for name in kills_module.differ(kills_module.outcome(run), want)
+            ]
+    detail = f"{sum(where.values())} kills in {len(done)} runs, while {where}; {complaints or 'nothing differs'}"
+    return row(len(complaints), "faults", "0", not complaints, detail)
+
+
+def interrupt(options):
+    """Seconds from Ctrl-C or SIGTERM until no process is left, and the run can be resumed."""
+    worst, said = 0.0, []
+    for name, number in kills_module.SIGNALS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            took, alive, sentence = kills_module.interrupted(run, number, 200)
+            worst = max(worst, 99.0 if alive else took)
+            last = kills_module.Fitting(run, resume=True, simulations=200).end()
+            said.append(f"{name}: {took:.1f} s, {sentence!r}, resumed to {last!r}")
+    return row(worst, "s", "<= 5", worst <= 5 and all("'end'" in line for line in said), "; ".join(said))
+
+
+def disk_full(options):
+    """A disk of 3 MB that fills during a fit, and is made larger before the fit is resumed."""
+    if os.geteuid() != 0:
+        return missing("a small file system needs root", "one sentence, nothing lost")
+    with tempfile.TemporaryDirectory() as folder:
+        quiet, disk = Path(folder) / "quiet", Path(folder) / "disk"
+        kills_module.Fitting(quiet, resume=False, simulations=200).end()
+        with kills_module.small_disk(disk, "1500k") as enlarge:
+            said = kills_module.Fitting(disk / "run", resume=False, simulations=200).end()
+            held = kills_module.finished(disk / "run")
+            enlarge("64m")
+            last = kills_module.Fitting(disk / "run", resume=True, simulations=200).end()
+            lost = [path.name for path, content in held.items() if path.read_bytes() != content]
+            wrong = kills_module.differ(kills_module.outcome(disk / "run"), kills_module.outcome(quiet))
+    holds = said.startswith("error") and "No space left" in said and last == "end" and not lost and not wrong
+    said = said.replace(folder, "")
+    return row(
+        len(lost) + len(wrong), "faults", "one sentence, nothing lost", holds, f"{said!r}; {len(held)} parts kept"
+    )
+
+
 def _simulate(simulator):
     if simulator not in plugins.names("simulators"):
         return None
@@ -243,6 +296,9 @@ ROWS = {
     "faults": faults_in_load,
     "worker_kills": worker_kills,
     "two_hosts": two_hosts,
+    "run_kills": run_kills,
+    "interrupt": interrupt,
+    "disk_full": disk_full,
     "throughput_neuron": throughput("neuron", 1.8, 2000),
     "throughput_batched": throughput("batched", 1.7, 40_000),
     "faults_neuron": faults_of("neuron"),

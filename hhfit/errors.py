@@ -19,3 +19,7 @@ class DependencyError(HHFitError, ImportError):
 
 class SimulationError(HHFitError):
     """A simulator broke for a whole batch, not for one parameter set."""
+
+
+class InferenceError(HHFitError):
+    """A method cannot go on with what it found; the message names a remedy or another method."""

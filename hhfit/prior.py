@@ -1,12 +1,12 @@
-"""Independent priors over named parameters, mapped to the unit cube by their own CDF."""
+"""Priors over named parameters, mapped to the unit cube by their own CDF."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from hhfit.arrays import Array, need_shape
+from hhfit.arrays import Array, need_shape, read_only
 from hhfit.errors import InputError
 
 KINDS = {
@@ -105,12 +105,17 @@ class Marginal:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Independent marginals over named parameters.
+    """Marginals over named parameters, independent or tied by a Gaussian copula.
 
     Args:
         names: Parameter names, length P.
         units: Their units, length P.
         marginals: Their priors, length P.
+        correlation: Correlation matrix of the normal scores of the parameters, shape ``(P, P)``; for normal marginals
+            that is their correlation. Empty means independent.
+
+    Raises:
+        InputError: If names, units and marginals do not match, or the correlation is none.
 
     Example:
         >>> prior = Prior(("g_na",), ("mS/cm2",), (Marginal("uniform", 0.0, 2.0),))
@@ -121,10 +126,24 @@ class Prior:
     names: tuple[str, ...]
     units: tuple[str, ...]
     marginals: tuple[Marginal, ...]
+    correlation: Array = field(default_factory=lambda: np.empty((0, 0)))
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.units) == len(self.marginals) > 0:
             raise InputError("a prior needs at least one parameter, with one unit and one marginal each")
+        object.__setattr__(self, "correlation", read_only(self.correlation))
+        if self.is_correlated:
+            need_shape("correlation", self.correlation, (self.n_parameters, self.n_parameters))
+            sound = np.allclose(self.correlation, self.correlation.T) and np.allclose(np.diag(self.correlation), 1)
+            if not (sound and np.linalg.eigvalsh(self.correlation).min() > 0):
+                raise InputError(
+                    "correlation of a prior must be symmetric and positive definite with ones on the diagonal"
+                )
+
+    @property
+    def is_correlated(self) -> bool:
+        """Whether parameters depend on each other."""
+        return self.correlation.size > 0
 
     @property
     def n_parameters(self) -> int:
@@ -150,20 +169,44 @@ class Prior:
         """Draw ``n`` parameter sets, shape ``(n, P)``."""
         return self.from_cube(np.random.default_rng(seed).random((n, self.n_parameters)))
 
-    def to_cube(self, theta: Array) -> Array:
-        """Map parameters ``(N, P)`` to the unit cube, where the prior is uniform."""
+    def _cumulative(self, theta: Array) -> Array:
         need_shape("theta", theta, (None, self.n_parameters))
         return np.stack([m.to_cube(theta[:, p]) for p, m in enumerate(self.marginals)], axis=1)
 
+    def to_cube(self, theta: Array) -> Array:
+        """Map parameters ``(N, P)`` to the unit cube, where the prior is uniform; outside it goes outside."""
+        from scipy.special import ndtr, ndtri
+
+        u = self._cumulative(theta)
+        if not self.is_correlated:
+            return u
+        inside = ((u >= 0) & (u <= 1)).all(axis=1, keepdims=True)
+        scores = ndtri(u.clip(_EDGE, 1 - _EDGE))
+        return np.where(inside, ndtr(np.linalg.solve(np.linalg.cholesky(self.correlation), scores.T).T), -1.0)
+
     def from_cube(self, u: Array) -> Array:
         """Map points ``(N, P)`` of the unit cube to parameters."""
+        from scipy.special import ndtr, ndtri
+
         need_shape("u", u, (None, self.n_parameters))
+        if self.is_correlated:
+            u = ndtr(ndtri(u.clip(_EDGE, 1 - _EDGE)) @ np.linalg.cholesky(self.correlation).T)
         return np.stack([m.from_cube(u[:, p]) for p, m in enumerate(self.marginals)], axis=1)
 
     def log_prob(self, theta: Array) -> Array:
         """Log density of parameters ``(N, P)``, shape ``(N,)``."""
         need_shape("theta", theta, (None, self.n_parameters))
-        return np.sum([m.log_prob(theta[:, p]) for p, m in enumerate(self.marginals)], axis=0)
+        value = np.sum([m.log_prob(theta[:, p]) for p, m in enumerate(self.marginals)], axis=0)
+        return value + self._copula(theta) if self.is_correlated else value
+
+    def _copula(self, theta: Array) -> Array:
+        """Log density of the Gaussian copula."""
+        from scipy.special import ndtri
+
+        scores = ndtri(self._cumulative(theta).clip(_EDGE, 1 - _EDGE))
+        precision = np.linalg.inv(self.correlation)
+        extra = np.einsum("np,pq,nq->n", scores, precision - np.eye(self.n_parameters), scores)
+        return -0.5 * extra - 0.5 * np.linalg.slogdet(self.correlation)[1]
 
     def contains(self, theta: Array) -> Array:
         """Whether each parameter set ``(N, P)`` has positive prior density, shape ``(N,)``."""

@@ -115,6 +115,7 @@ def demo(
 def running(folder: Path) -> Iterator[Bars]:
     """Progress bars, and what to do next when the run is interrupted."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logging.getLogger("hhfit").addHandler(handler)
     try:

@@ -10,8 +10,9 @@ from hhfit.arrays import Array
 from hhfit.errors import SimulationError
 from hhfit.inference._base import Inference
 from hhfit.inference._density import Density
+from hhfit.inference._flows import Flows, initial
 from hhfit.inference._scaling import Scaling
-from hhfit.inference._training import Training, inputs_shape, split, train
+from hhfit.inference._training import Training, inputs_shape, likelihood, split, train
 from hhfit.inference._truncation import Region
 from hhfit.journal import Journal
 from hhfit.simulations import Simulations
@@ -114,16 +115,16 @@ def learn(
     how = method.training(steps)
     rows = split(len(u), how.validation, split_seed)
     shape = inputs_shape(scaling, u.shape[1], method.members, method.size)
+    start_seed, train_seed = train_seed.spawn(2)
     flows, log = train(
-        (u - region.low) / (region.high - region.low),
-        scaling(x),
-        shape=shape,
+        likelihood((u - region.low) / (region.high - region.low), scaling(x)),
+        Flows(shape, initial(shape, start_seed)),
         rows=rows,
         how=how,
         seed=train_seed,
         progress=lambda done, total, note: journal.progress(stage, done, total, note),
     )
-    density = Density(flows, scaling, region.low, region.high)
+    density = Density(flows, scaling, region.low, region.high, simulations.index[usable][rows[1]])
     log |= {"trained_on": len(u), "not_usable": int((~usable).sum()), "effective_sample_size": float(len(u))}
     log |= coverage(density, u[rows[1]], x[rows[1]], np.random.default_rng(check_seed))
     return density, log | {"seconds": time.monotonic() - started}

@@ -1,4 +1,4 @@
-"""Training of an ensemble of flows by maximum likelihood."""
+"""Training of an ensemble of flows."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hhfit.arrays import Array
-from hhfit.inference._flows import Flows, Shape, initial
+from hhfit.inference._flows import Flows, Shape
 from hhfit.inference._scaling import Scaling
 
 
@@ -70,70 +70,79 @@ def _clip(flows: Flows, norm: float) -> None:
         gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(factor[:, None, None])
 
 
-def _validate(flows: Flows, u: torch.Tensor, x: torch.Tensor, rows: Array) -> Array:
-    """Mean negative log density of held-out rows, shape ``(K,)``."""
+Objective = Callable[[Flows, Array, np.random.Generator], torch.Tensor]
+"""Mean loss of every member, shape ``(K,)``, given the flows, row numbers ``(K, B)`` and a source of randomness."""
+
+
+def likelihood(u: Array, x: Array) -> Objective:
+    """Negative log density of points of the cube ``(N, P)`` given network inputs ``(N, inputs)``."""
+    points, inputs = torch.tensor(u, dtype=torch.float32), torch.tensor(x, dtype=torch.float32)
+
+    def objective(flows: Flows, rows: Array, rng: np.random.Generator) -> torch.Tensor:
+        return -flows.log_prob(points[rows], flows.context(inputs[rows])).mean(dim=1)
+
+    return objective
+
+
+def _validate(flows: Flows, objective: Objective, rows: Array) -> Array:
+    """Mean loss of held-out rows, shape ``(K,)``."""
     k, total = flows.shape.members, np.zeros(flows.shape.members)
     with torch.no_grad():
-        for part in np.array_split(rows, -(-len(rows) // 1000)):
-            context = flows.context(x[part].expand(k, -1, -1))
-            total -= flows.log_prob(u[part].expand(k, -1, -1), context).double().sum(dim=1).numpy()
+        for part in np.array_split(rows, -(-len(rows) // 500)):
+            same = np.random.default_rng(int(part[0]))
+            total += len(part) * objective(flows, np.tile(part, (k, 1)), same).double().numpy()
     return total / len(rows)
 
 
 def train(
-    u: Array,
-    x: Array,
+    objective: Objective,
+    flows: Flows,
     *,
-    shape: Shape,
     rows: tuple[Array, Array],
     how: Training,
     seed: np.random.SeedSequence,
     progress: Callable[[float, float, str], None],
 ) -> tuple[Flows, dict[str, float]]:
-    """Flows fitted to pairs of parameters and observations.
+    """Flows fitted by minimising an objective.
 
     Args:
-        u: Points of the cube, shape ``(N, P)``.
-        x: Network inputs, shape ``(N, inputs)``.
-        shape: Size of the flows.
+        objective: The loss.
+        flows: Where to start; they are trained in place.
         rows: Row numbers for training and for validation.
         how: Training settings.
         seed: Source of all randomness.
-        progress: Called with steps done, steps in all and a note, at least every two seconds.
+        progress: Called with epochs done, epochs in all and a note, at least every two seconds.
 
     Returns:
-        The flows, each with the weights of its best epoch, and what there is to log.
+        Flows with the weights of every member's best epoch, and what there is to log.
     """
-    weights_seed, batch_seed = seed.spawn(2)
-    flows, rng = Flows(shape, initial(shape, weights_seed)), np.random.default_rng(batch_seed)
-    inside, inputs = torch.tensor(u, dtype=torch.float32), torch.tensor(x, dtype=torch.float32)
+    members, rng = flows.shape.members, np.random.default_rng(seed)
     size = min(how.batch, len(rows[0]))
     per_epoch = len(rows[0]) // size
     epochs = max(min(how.epochs, how.steps // per_epoch), 1)
     optimiser = torch.optim.AdamW(flows.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * per_epoch)
-    best, least, best_epoch = flows.weights(), np.full(shape.members, np.inf), np.zeros(shape.members)
+    best, least, best_epoch = flows.weights(), np.full(members, np.inf), np.zeros(members)
     said = started = time.monotonic()
     with one_thread():
         for epoch in range(epochs):
-            for batch in _batches(rows[0], size, shape.members, rng):
+            for batch in _batches(rows[0], size, members, rng):
                 optimiser.zero_grad(set_to_none=True)
-                loss = -flows.log_prob(inside[batch], flows.context(inputs[batch])).mean(dim=1).sum()
-                loss.backward()
+                objective(flows, batch, rng).sum().backward()
                 _clip(flows, how.clip)
                 optimiser.step()
                 schedule.step()
                 if time.monotonic() - said > 0.5:
                     progress(epoch, epochs, f"validation loss {least.mean():.2f}")
                     said = time.monotonic()
-            loss_held = _validate(flows, inside, inputs, rows[1])
+            loss_held = _validate(flows, objective, rows[1])
             better = loss_held < least
             least, best_epoch = np.where(better, loss_held, least), np.where(better, epoch + 1, best_epoch)
             for name, value in flows.weights().items():
                 best[name][better] = value[better]
     progress(epochs, epochs, f"validation loss {least.mean():.2f}")
     log = {"epochs": epochs, "best_epoch": float(best_epoch.mean()), "validation_loss": float(least.mean())}
-    return Flows(shape, best), log | {"train_s": time.monotonic() - started}
+    return Flows(flows.shape, best), log | {"train_s": time.monotonic() - started}
 
 
 def inputs_shape(scaling: Scaling, parameters: int, members: int, size: dict[str, int]) -> Shape:

@@ -53,8 +53,8 @@ def _coverage(axes: Axes, test: dict[str, Any]) -> None:
     axes.fill_between(level, level - band, level + band, color=PRIOR, alpha=0.3, lw=0, label="chance (±2 se)")
     axes.plot(level, level, color=PRIOR, lw=0.8)
     axes.plot(curve[:, 0], curve[:, 1], "o-", ms=3, color=PREDICTED, label="this posterior")
-    axes.text(0.97, 0.04, "too narrow", ha="right", fontsize=7, color=PRIOR)
-    axes.text(0.03, 0.72, "too wide", fontsize=7, color=PRIOR)
+    axes.text(0.97, 0.06, "below: too narrow", ha="right", fontsize=7, color=PRIOR)
+    axes.text(0.03, 0.7, "above: too wide", fontsize=7, color=PRIOR)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="posterior mass of the region", ylabel="holds the truth in this fraction")
     axes.legend(loc="upper left")
 

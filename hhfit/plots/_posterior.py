@@ -26,7 +26,7 @@ def marginals(result: FitResult) -> Figure:
         if p < n:
             _marginal(axes, result, p)
             low, median, high = result.quantiles[p, [0, 2, 4]]
-            axes.set_title(f"{median:.3g}  ({low:.3g} to {high:.3g})", fontsize=7.5)
+            axes.set_title(f"{_short(median)}  ({_short(low)} to {_short(high)})", fontsize=7.5)
             axes.set_xlabel(_name(result, p))
         else:
             axes.set_axis_off()
@@ -36,21 +36,28 @@ def marginals(result: FitResult) -> Figure:
 @styled
 def pairs(result: FitResult) -> Figure:
     """Pair plot: marginals on the diagonal, densities with 68 and 95 % contours above it."""
-    prior = result.posterior.prior
-    n = prior.n_parameters
-    figure = Figure(figsize=(1.25 * n + 0.4, 1.2 * n + 0.4), dpi=0.7 * DPI)
-    grid = figure.subplots(n, n, squeeze=False)
+    n = result.posterior.prior.n_parameters
+    size = 1.2 * n + 0.8
+    figure = Figure(figsize=(size, size), dpi=0.7 * DPI, layout="none")
+    edge = 0.35 / size
+    grid = figure.add_gridspec(n, n, left=edge, right=1 - edge, bottom=2 * edge, top=1 - edge, wspace=0.1, hspace=0.1)
     for row in range(n):
-        for column in range(n):
-            axes = grid[row, column]
-            if column < row:
-                axes.set_axis_off()
-            elif column == row:
+        for column in range(row, n):
+            axes = figure.add_subplot(grid[row, column])
+            if column == row:
                 _marginal(axes, result, row)
                 axes.set_xlabel(_name(result, row).replace(" [", "\n["))
             else:
                 _pair(axes, result, column, row)
+    figure.text(edge, 2 * edge, _key(result), fontsize=8.5, va="bottom", linespacing=1.5)
     return figure
+
+
+def _key(result: FitResult) -> str:
+    lines = ["Every axis is a prior range.", "Contours: 68 and 95 % of the mass.", "Dotted: prior. Full line: median."]
+    if result.truth:
+        lines.append("Orange dashes and crosses: true values (synthetic recording).")
+    return "\n".join(lines if result.posterior.prior.n_parameters > 2 else [])
 
 
 def _name(result: FitResult, p: int) -> str:
@@ -112,4 +119,4 @@ def _levels(density: Array) -> list[float]:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}".replace("e-0", "e-").replace("-", "−")
+    return (f"{value:.0f}" if 1000 <= abs(value) < 1e5 else f"{value:.3g}").replace("e-0", "e-").replace("-", "−")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ParamSpec
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -82,10 +81,5 @@ def quantity_label(name: str, unit: str) -> str:
         'g_na [mS/cm²]'
     """
     shown = unit.replace("cm2", "cm²").replace("um2", "µm²").replace("uF", "µF").replace("uA", "µA")
-    shown = shown.replace("^0.5", "^½").replace("degC", "°C").replace("MOhm", "MΩ").replace("*", "·")
+    shown = shown.replace("^0.5", "$^{1/2}$").replace("degC", "°C").replace("MOhm", "MΩ").replace("*", "·")
     return name if shown in ("", "1") else f"{name} [{shown}]"
-
-
-def bare(axes: Axes) -> None:
-    """Hide the axes' frame and ticks."""
-    axes.set_axis_off()

@@ -29,10 +29,16 @@ def shown_rows(result: FitResult) -> list[int]:
 @styled
 def sweep(result: FitResult, s: int) -> Figure:
     """One sweep: recorded and predicted membrane potential, the command below."""
-    figure = Figure(figsize=CARD, dpi=DPI)
-    voltage, command = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    _draw(voltage, command, result, s, shown_rows(result))
-    _label(voltage, command, result, s)
+    crowded = _is_crowded(result, s)
+    figure = Figure(figsize=(CARD[0], CARD[1] + 0.9 * crowded), dpi=DPI)
+    heights = [3, 3, 1] if crowded else [4, 1]
+    *voltages, command = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    _draw(voltages, command, result, s)
+    figure.suptitle(_title(result, s), x=0.01, ha="left", fontsize=8.5)
+    voltages[0].set_ylabel("recorded [mV]" if crowded else "potential [mV]")
+    voltages[-1].set_ylabel("predicted [mV]" if crowded else "potential [mV]")
+    figure.align_ylabels()
+    _legend(figure, voltages)
     return figure
 
 
@@ -42,50 +48,72 @@ def traces(result: FitResult) -> Figure:
     n_sweeps = result.recording.protocol.n_sweeps
     columns = min(n_sweeps, 3)
     rows = -(-n_sweeps // columns)
-    figure = Figure(figsize=(max(2.6 * columns, 4.4), 2.3 * rows), dpi=DPI)
-    grid = figure.add_gridspec(rows, columns)
-    shown = shown_rows(result)
-    first: tuple[Axes, Axes] | None = None
+    figure = Figure(figsize=(max(2.5 * columns, 4.4), 2.5 * rows + 0.3), dpi=DPI)
+    grid = figure.subfigures(rows, columns, squeeze=False)
+    low, high = _voltage_range(result)
     for s in range(n_sweeps):
-        cell = grid[s // columns, s % columns].subgridspec(2, 1, height_ratios=[4, 1], hspace=0.05)
-        voltage = figure.add_subplot(cell[0], sharey=first[0] if first else None)
-        command = figure.add_subplot(cell[1], sharex=voltage, sharey=first[1] if first else None)
-        first = first or (voltage, command)
-        _draw(voltage, command, result, s, shown)
-        _label(voltage, command, result, s)
-        for axes in (voltage, command) if s % columns else ():
-            axes.set_ylabel("")
-        if s + columns < n_sweeps:
-            command.set_xlabel("")
-        voltage.get_legend().set_visible(s == 0)
+        cell = grid[s // columns, s % columns]
+        *voltages, command = cell.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1])
+        _draw(voltages, command, result, s)
+        for axes in voltages:
+            axes.set_ylim(low, high)
+        protocol = result.recording.protocol
+        command.set_ylim(*_padded(float(protocol.command.min()), float(protocol.command.max())))
+        cell.suptitle(_title(result, s).replace("; ", "\n"), x=0.02, ha="left", fontsize=7.5)
+        voltages[0].set_ylabel("rec. [mV]")
+        voltages[1].set_ylabel("pred. [mV]")
+        cell.align_ylabels()
     return figure
 
 
-def _draw(voltage: Axes, command: Axes, result: FitResult, s: int, rows: list[int]) -> None:
+def _is_crowded(result: FitResult, s: int) -> bool:
+    """Whether recorded and predicted traces need a panel each, to be told apart."""
+    return bool(max(result.predictive.spikes_recorded[s], np.nanmax(result.predictive.spikes[:, s], initial=0)) > 2)
+
+
+def _draw(voltages: list[Axes], command: Axes, result: FitResult, s: int) -> None:
+    """Draw one sweep: the recording in the first panel, the prediction in the last."""
     time = result.recording.protocol.time
-    best, *others = rows
+    best, *others = shown_rows(result)
+    recorded, predicted = voltages[0], voltages[-1]
     for k, row in enumerate(others):
         label = f"{len(others)} posterior draws" if k == 0 else None
-        voltage.plot(*_thin(time, result.predictive.response[row, s]), color=DRAW, lw=0.6, alpha=0.6, label=label)
-    voltage.plot(*_thin(time, result.recording.response[s]), color=RECORDED, lw=0.9, label="recorded")
-    voltage.plot(*_thin(time, result.predictive.response[best, s]), color=PREDICTED, lw=0.9, label="most probable draw")
+        predicted.plot(*_thin(time, result.predictive.response[row, s]), color=DRAW, lw=0.6, alpha=0.6, label=label)
+    recorded.plot(*_thin(time, result.recording.response[s]), color=RECORDED, lw=0.8, label="recorded")
+    line = predicted.plot(*_thin(time, result.predictive.response[best, s]), color=PREDICTED, lw=0.9)
+    line[0].set_label("most probable draw")
     command.plot(*_thin(time, result.recording.protocol.command[s]), color=RECORDED, lw=0.9)
+    limits = [axes.get_ylim() for axes in voltages]
+    for axes in voltages:
+        axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        axes.tick_params(labelbottom=False)
+        axes.margins(x=0)
+    command.set_ylabel(f"[{CLAMPS[result.recording.protocol.clamp][0]}]")
+    command.set_xlabel("time [ms]")
 
 
-def _label(voltage: Axes, command: Axes, result: FitResult, s: int) -> None:
-    unit_in, unit_out = CLAMPS[result.recording.protocol.clamp]
+def _legend(figure: Figure, voltages: list[Axes]) -> None:
+    pairs = [pair for axes in dict.fromkeys(voltages) for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    pairs.sort(key=lambda pair: (pair[1] != "recorded", "most" not in pair[1]))
+    handles, labels = zip(*pairs, strict=True)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=1.2, columnspacing=1.2)
+
+
+def _title(result: FitResult, s: int) -> str:
     row = result.checks["spikes"]["sweeps"][s]
     predicted = "all draws failed" if row["median"] is None else f"predicted {row['median']:g}"
-    title = f"sweep {row['sweep']}: {row['current']:+.0f} {unit_in}; {row['recorded']:.0f} spikes, {predicted}"
-    voltage.set_title(title, loc="left")
-    voltage.set_ylabel(f"membrane\npotential [{unit_out}]")
-    command.set_ylabel(f"[{unit_in}]")
-    command.set_xlabel("time [ms]")
-    voltage.tick_params(labelbottom=False)
-    voltage.margins(x=0)
-    handles, labels = voltage.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda k: (labels[k] != "recorded", "most" not in labels[k]))
-    voltage.legend([handles[k] for k in order], [labels[k] for k in order], loc="upper right", handlelength=1.2)
+    unit = CLAMPS[result.recording.protocol.clamp][0]
+    return f"sweep {row['sweep']}, {row['current']:+.0f} {unit}; {row['recorded']:.0f} spikes, {predicted}"
+
+
+def _voltage_range(result: FitResult) -> tuple[float, float]:
+    shown = [result.recording.response, result.predictive.response[shown_rows(result)]]
+    return _padded(min(float(np.nanmin(v)) for v in shown), max(float(np.nanmax(v)) for v in shown))
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    room = 0.06 * max(high - low, 1.0)
+    return low - room, high + room
 
 
 def _thin(time: Array, values: Array, most: int = 3000) -> tuple[Array, Array]:

@@ -8,14 +8,14 @@ _FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
 
 class FileLog(logging.Handler):
-    """Writes what ``hhfit`` logs, from INFO up, to a file.
+    """Writes all that ``hhfit`` logs to a file.
 
     Args:
         path: The file; lines are added at its end.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self._path = path
         self.setFormatter(_FORMAT)
 
@@ -23,7 +23,7 @@ class FileLog(logging.Handler):
         """Listen from now on."""
         root = logging.getLogger("hhfit")
         self._level = root.level
-        root.setLevel(min(level for level in (root.level or logging.WARNING, logging.INFO)))
+        root.setLevel(logging.DEBUG)
         root.addHandler(self)
 
     def stop(self) -> None:
@@ -32,6 +32,10 @@ class FileLog(logging.Handler):
         root.removeHandler(self)
         root.setLevel(self._level)
         self.close()
+
+    def say(self, text: str) -> None:
+        """Add one line that is for the file alone."""
+        self.handle(logging.LogRecord("hhfit.run", logging.INFO, "", 0, text, None, None))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Add one line."""

@@ -27,12 +27,13 @@ class State:
         """Such as ``"stopped in round 2: 1400 of 2000 simulations"``."""
         return sentence(self._now)
 
-    def step(self, stage: str, done: float, total: float) -> None:
-        """Say how far a stage has come."""
+    def step(self, stage: str, done: float, total: float) -> bool:
+        """Say how far a stage has come; returns whether it has just begun or ended."""
         fresh = self._now.get("status") != "running" or self._now["stage"] != stage or done >= total
         self._now = {"status": "running", "stage": stage, "done": done, "total": total}
         if fresh or time.monotonic() - self._written >= EVERY:
             self._write()
+        return fresh
 
     def end(self, status: str, reason: str) -> None:
         """Say that the run is ``"done"``, ``"stopped"`` or ``"failed"``, and why."""
@@ -67,4 +68,4 @@ def last(path: Path) -> str:
         now = _files.from_json(path)
         return sentence({**now, "status": "stopped" if now["status"] == "running" else now["status"]})
     except (InputError, KeyError, TypeError, ValueError):
-        return "stopped in an unknown stage"
+        return "new" if not path.exists() else "stopped in an unknown stage"

@@ -22,8 +22,9 @@ logger = logging.getLogger(__name__)
 
 TARGET = 1.0
 """Seconds of work in a chunk: saved often, and long against the cost of sending it."""
-LEAST = 0.1
-"""Seconds of work in a chunk near the end, where chunks get smaller so that all workers end together."""
+LEAST_ROWS = 16
+"""Chunks get smaller near the end, so that all workers end together, but not less than this: a NEURON run costs
+five times more per cell with one cell than with many."""
 FIRST_ROWS = 32
 """Rows of a chunk while nothing has been measured."""
 CHUNK_BYTES = 2**28
@@ -90,7 +91,7 @@ class Job:
         self._packed = zlib.compress(cloudpickle.dumps(task, protocol=5), 1)
         self._digest = sha256(self._packed).hexdigest()
         self._runs = np.append(np.flatnonzero(np.diff(index) != 1) + 1, len(index))
-        self._taken = 0
+        self._taken = self._parcels = 0
         self._chunks: dict[int, int] = {}
         self._waiting: deque[_Piece] = deque()
         self._parts: dict[int, list[Rows]] = {}
@@ -117,20 +118,26 @@ class Job:
                 del self._chunks[piece.chunk]
                 yield join(self._parts.pop(piece.chunk))
             slots, depth = engine.slots, engine.depth
+        self._summarize()
+
+    def _summarize(self) -> None:
+        cost = f"{self._cost * 1e3:.3g} ms each, " if self._costs else ""
+        start = f"{np.median(self._starts):.2g} s to begin with in a new process, " if self._starts else ""
+        numbers = (len(self._theta), self._parcels, cost, start, self._failures)
+        logger.debug("simulated %d in %d chunks: %s%s%d given up", *numbers)
 
     def _cut(self, slots: int) -> _Piece:
         rows = min(self._largest * GROWTH, max(1, CHUNK_BYTES // self._task.row_bytes))
-        share = -(-(len(self._theta) - self._taken) // (2 * slots))
         if self._costs:
             rows = min(rows, max(1, int(TARGET / self._cost)))
-            share = max(share, int(LEAST / self._cost))
         if self._failures:
             # A fault costs its chunk a second run: with many of them, small chunks lose less.
-            share = min(share, max(FIRST_ROWS, self._taken // (2 * self._failures)))
-        rows = min(rows, share)
+            rows = min(rows, max(FIRST_ROWS, self._taken // (2 * self._failures)))
+        rows = min(rows, max(LEAST_ROWS, -(-(len(self._theta) - self._taken) // (2 * slots))))
         end = int(self._runs[np.searchsorted(self._runs, self._taken, side="right")])
         piece = _Piece(self._taken, self._taken, min(self._taken + rows, end))
         self._taken = piece.last
+        self._parcels += 1
         self._chunks[piece.chunk] = len(piece)
         self._parts[piece.chunk] = []
         return piece

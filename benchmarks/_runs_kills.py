@@ -1,0 +1,149 @@
+"""Whole fits in processes that are killed, interrupted, or run out of disk."""
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from hhfit.run import _files
+
+FIT = """
+import sys, time
+sys.path[:0] = {path!r}
+from hhfit import example, model, pipeline
+from hhfit.errors import HHFitError
+from hhfit.preparation import Corrections
+from hhfit.run import RunDirectory
+
+def heard(stage, done, total, note):
+    print(stage, done, flush=True)
+
+try:
+    if {resume!r}:
+        pipeline.resume({folder!r}, workers=2, progress=heard)
+    else:
+        recipe = example.recipe()
+        settings = pipeline.Settings(simulations={simulations}, rounds=2, seed=3, samples=200, predictions=10)
+        corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
+        planned = pipeline.plan(example.load(), model.load(recipe["model"]), settings, corrections, {{}})
+        pipeline.start(planned, {folder!r}, overwrite=True, workers=2, progress=heard)
+    print("end", flush=True)
+except HHFitError as error:
+    print("error", error, flush=True)
+"""
+
+
+class Fitting:
+    """A fit, or its resumption, in a process of its own."""
+
+    def __init__(self, folder, resume, simulations):
+        code = FIT.format(path=sys.path, folder=str(folder), resume=resume, simulations=simulations)
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def lines(self):
+        """What it says, as it says it."""
+        return iter(self.process.stdout.readline, "")
+
+    def tree(self):
+        """It and all its children."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = psutil.Process(self.process.pid)
+            return [own, *own.children(recursive=True)]
+        return []
+
+    def kill_tree(self):
+        """Kill -9 all of it."""
+        for process in self.tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.communicate()
+
+    def end(self):
+        """Wait for its end; the last thing it said."""
+        return self.process.communicate()[0].strip().splitlines()[-1]
+
+
+def outcome(folder):
+    """Everything that must not depend on what happened on the way."""
+    parts = [_files.unpack(path) for path in sorted(Path(folder).glob("simulations/*/*.npz"))]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in ("theta", "x", "status", "index")}
+    return {**columns, "samples": np.frombuffer((Path(folder) / "samples.csv").read_bytes(), np.uint8)}
+
+
+def differ(a, b):
+    """Names of what differs."""
+    return [name for name in a if not np.array_equal(a[name], b[name], equal_nan=name in ("theta", "x"))]
+
+
+def finished(folder):
+    """Parts that are there, by path, with their bytes."""
+    return {path: path.read_bytes() for path in Path(folder).glob("simulations/*/*.npz")}
+
+
+def killed_often(folder, kills, simulations, seed):
+    """Kill a fit over and over; when one ends before it is killed, begin another.
+
+    Returns:
+        How often it was killed in each stage, complaints, and the folders of the runs that ended.
+    """
+    random, where, complaints, done = np.random.default_rng(seed), {}, [], []
+    run = Path(folder) / "run0"
+    while sum(where.values()) < kills:
+        held = finished(run)
+        fitting = Fitting(run, resume=(run / "fit.toml").exists(), simulations=simulations)
+        stage = "starting"
+        for _, line in zip(range(random.integers(0, 7)), fitting.lines(), strict=False):
+            stage = line.strip().rsplit(" ", 1)[0]
+            complaints += [line] if line.startswith("error") else []
+        if stage != "end":
+            time.sleep(random.uniform(0.0, 1.0))
+            where[stage] = where.get(stage, 0) + 1
+        fitting.kill_tree()
+        now = finished(run)
+        complaints += [f"{path.name} was lost or changed" for path in held if now.get(path) != held[path]]
+        if stage == "end":
+            done.append(run)
+            run = Path(folder) / f"run{len(done)}"
+    if (run / "fit.toml").exists():
+        complaints += [last for last in [Fitting(run, resume=True, simulations=simulations).end()] if last != "end"]
+        done.append(run)
+    return where, complaints + [path.name for path in Path(folder).rglob("*.damaged")], done
+
+
+def interrupted(folder, number, simulations):
+    """Send a signal while it simulates: seconds until everything has ended, and what is left."""
+    fitting = Fitting(folder, resume=False, simulations=simulations)
+    for line in fitting.lines():
+        if "simulating" in line:
+            break
+    tree, start = fitting.tree(), time.monotonic()
+    fitting.process.send_signal(number)
+    psutil.wait_procs(tree[1:], timeout=10)
+    fitting.process.communicate(timeout=30)
+    took = time.monotonic() - start
+    alive = [process for process in tree if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return took, alive, json.loads((Path(folder) / "state.json").read_text())["sentence"]
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of so many bytes; needs root. Gives a function that makes it larger."""
+    Path(folder).mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield lambda bigger: subprocess.run(["mount", "-o", f"remount,size={bigger}", str(folder)], check=True)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        shutil.rmtree(folder)
+
+
+SIGNALS = {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}

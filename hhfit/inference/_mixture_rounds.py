@@ -1,0 +1,155 @@
+"""What the methods with mixture-density networks share: settings, proposals, scaling, the posterior."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.errors import InferenceError
+from hhfit.inference._base import Inference
+from hhfit.inference._coordinates import Coordinates
+from hhfit.inference._gaussians import Gaussians
+from hhfit.posterior import Posterior
+from hhfit.prior import Prior
+
+_TRIES = 200
+_DRAWS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureInference(Inference):
+    """A method that learns a mixture-density network.
+
+    Args:
+        budget: Rounds and simulations.
+        components: Gaussians in the mixture.
+        hidden: Units of each hidden layer.
+        epochs: Passes over the data in every round.
+        batch: Simulations per step.
+        rate: Learning rate at the start; it falls to zero along a cosine.
+        clip: Largest norm of the gradient.
+        svi: Whether weights have a distribution (stochastic variational inference) or only values.
+        precision: Precision of the weights' prior about zero.
+        space: ``"natural"``, as published, or ``"probit"``, where no mass can leak.
+    """
+
+    components: int = 1
+    hidden: tuple[int, ...] = (50,)
+    epochs: int = 200
+    batch: int = 100
+    rate: float = 1e-3
+    clip: float = 5.0
+    svi: bool = True
+    precision: float = 0.01
+    space: str = "natural"
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Features as z-scores of the first round's.
+
+    Args:
+        mean: Mean of every feature, shape ``(F,)``.
+        sd: Standard deviation, 1 where it would be zero, shape ``(F,)``.
+    """
+
+    mean: Array
+    sd: Array
+
+    @classmethod
+    def of(cls, x: Array) -> "Scores":
+        """Fitted to features ``(N, F)``, undefined values left out."""
+        columns = [column[np.isfinite(column)] for column in x.T]
+        mean = np.array([column.mean() if len(column) else 0.0 for column in columns])
+        sd = np.array([column.std() if len(column) else 0.0 for column in columns])
+        return cls(mean, np.where(sd > 0, sd, 1.0))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> "Scores":
+        """The scores whose ``arrays`` were recorded."""
+        return cls(arrays["scores.mean"], arrays["scores.sd"])
+
+    def arrays(self) -> dict[str, Array]:
+        """All that defines them, by name."""
+        return {"scores.mean": self.mean, "scores.sd": self.sd}
+
+    def __call__(self, x: Array) -> Array:
+        """Scores of features ``(N, F)``; NaN where undefined."""
+        return ((np.where(np.isfinite(x), x, np.nan) - self.mean) / self.sd).astype(np.float32)
+
+
+def draw_inside(density: Gaussians, place: Coordinates, n: int, rng: np.random.Generator) -> tuple[Array, float]:
+    """Draws from a mixture, redrawn where they fall outside the prior, and the share that fell inside.
+
+    At most 200 ``n`` draws are made; what is then missing is filled by repeating those that fell inside.
+
+    Raises:
+        InferenceError: If none fell inside.
+
+    Returns:
+        Parameters, shape ``(n, P)``, and the share.
+    """
+    kept: list[Array] = []
+    tried = inside = 0
+    while inside < n and tried < _TRIES * n:
+        more = max(n, 1000)
+        theta = place.back(density.sample(more, rng))
+        theta = theta[place.prior.contains(theta)]
+        kept.append(theta)
+        tried, inside = tried + more, inside + len(theta)
+    if not inside:
+        raise InferenceError(
+            f"none of {tried} draws of the Gaussian density lies inside the prior; use space='probit', snpe_c or tsnpe"
+        )
+    return np.resize(np.concatenate(kept), (max(n, inside), place.prior.n_parameters))[:n], inside / tried
+
+
+class MixturePosterior(Posterior):
+    """A mixture of Gaussians in some coordinates, cut off at the prior's bounds.
+
+    Args:
+        place: The coordinates.
+        density: The mixture there.
+        seed: Source of the draws that estimate the mass inside the prior.
+    """
+
+    def __init__(self, place: Coordinates, density: Gaussians, seed: np.random.SeedSequence) -> None:
+        self.place, self.density = place, density
+        self.inside = inside_mass(density, place, np.random.default_rng(seed))
+
+    @property
+    def prior(self) -> Prior:
+        """The prior it was inferred under."""
+        return self.place.prior
+
+    def sample(self, n: int, seed: int) -> Array:
+        """Draw ``n`` parameter sets, shape ``(n, P)``."""
+        return draw_inside(self.density, self.place, n, np.random.default_rng(seed))[0]
+
+    def log_prob(self, theta: Array) -> Array:
+        """Log density of parameters ``(N, P)``, shape ``(N,)``; minus infinity outside the prior."""
+        theta = np.asarray(theta, dtype=float)
+        value = np.where(self.prior.contains(theta), 0.0, -np.inf)
+        rows = np.isfinite(value)
+        height = self.density.log_prob(self.place.to(theta[rows])) + self.place.log_volume(theta[rows])
+        value[rows] = height - np.log(self.inside)
+        return value
+
+
+def inside_mass(density: Gaussians, place: Coordinates, rng: np.random.Generator) -> float:
+    """Share of a mixture's mass that lies inside the prior."""
+    if place.space == "probit":
+        return 1.0
+    return max(float(place.prior.contains(place.back(density.sample(_DRAWS, rng))).mean()), 1 / _DRAWS)
+
+
+def said(posterior: MixturePosterior, number: int) -> dict[str, Any]:
+    """Leaked and boundary mass, for the log."""
+    near = posterior.prior.to_cube(posterior.sample(2000, number))
+    return {
+        "leaked_mass": 1 - posterior.inside,
+        "boundary_mass": float(((near < 0.01) | (near > 0.99)).any(axis=1).mean()),
+        "boundary_mass_of_prior": 1 - 0.98**posterior.prior.n_parameters,
+    }

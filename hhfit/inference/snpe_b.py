@@ -1,0 +1,173 @@
+"""SNPE-B: importance weights in the loss, and a network that keeps what earlier rounds taught it."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hhfit.arrays import Array
+from hhfit.errors import InputError
+from hhfit.inference import _mixtures, _weights
+from hhfit.inference._coordinates import Coordinates
+from hhfit.inference._gaussians import Gaussians
+from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, inside_mass, said
+from hhfit.inference._rounds import need_usable, outcomes
+from hhfit.journal import Journal
+from hhfit.posterior import Posterior
+from hhfit.prior import Prior
+from hhfit.simulations import Simulate, Simulations
+
+_LOG = logging.getLogger(__name__)
+
+KERNELS = {
+    "none": lambda d: np.ones_like(d),
+    "uniform": lambda d: (d <= 1).astype(float),
+    "gauss": lambda d: np.exp(-0.5 * d**2),
+    "epanechnikov": lambda d: np.clip(1 - d**2, 0, None),
+    "tricube": lambda d: np.clip(1 - np.abs(d) ** 3, 0, None) ** 3,
+}
+"""Weight of a simulation by its distance from the observation in units of the bandwidth."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inference(MixtureInference):
+    """Every round learns from its own simulations with weights prior / proposal, normalised over the whole round.
+
+    The distribution of the network's weights after one round is where the next round's is drawn to. Weights that are
+    worth too few draws, or whose tail is too heavy, are truncated (which biases the posterior towards the proposal, and
+    is said in the log and as a warning). Rows that failed are left out, which needs no correction when failing is a
+    matter of the response.
+
+    Args:
+        components: Gaussians in the mixture.
+        singles: Rounds with one Gaussian before it is replicated into a mixture.
+        defensive: Share of proposals that are drawn from the prior.
+        freedom: Degrees of freedom of the Student-t that the proposal is turned into; infinite for Gaussians.
+        kernel: Calibration kernel, one of ``KERNELS``.
+        bandwidth: Its bandwidth, in root-mean-square sds of the features.
+        pull: Factor of the divergence of the network's weights.
+        least_effective: Least share of effective draws that is taken as it is.
+
+    Source:
+        Lueckmann et al. 2017 (arXiv 1711.01861), section 2; defensive share, Student-t of 3 degrees and kernels as in
+        the authors' scripts and delfi.
+    """
+
+    components: int = 8
+    epochs: int = 300
+    singles: int = 0
+    defensive: float = 0.1
+    freedom: float = 3.0
+    kernel: str = "none"
+    bandwidth: float = 1.0
+    pull: float = 0.1
+    least_effective: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise InputError(f"unknown kernel {self.kernel!r}; available: {', '.join(KERNELS)}")
+        if not 0 <= self.defensive < 1:
+            raise InputError(f"defensive share is {self.defensive:g}, must be at least 0 and below 1")
+
+    def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
+        """Infer the posterior of one observation."""
+        place = Coordinates(prior, self.space)
+        x_o = np.asarray(x_o, dtype=float)
+        proposal: Gaussians | None = None
+        arrays: dict[str, Array] = {}
+        first = 0
+        for number, n in enumerate(self.budget.per_round, start=1):
+            seeds = np.random.SeedSequence((seed, number)).spawn(3)
+            theta, weight = self._propose(place, proposal, n, np.random.default_rng(seeds[0]))
+            simulations, first = simulate(theta, first), first + n
+            found = journal.recall(f"round-{number:02d}")
+            if found is None:
+                arrays, log = self._learn(
+                    place, simulations, weight, arrays, number=number, seed=seeds[1], x_o=x_o, journal=journal
+                )
+            else:
+                arrays = dict(found)
+            posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
+            if found is None:
+                journal.record(f"round-{number:02d}", arrays, log | said(posterior, number))
+            proposal = posterior.density.tailed(self.freedom)
+        return posterior
+
+    def _propose(
+        self, place: Coordinates, proposal: Gaussians | None, n: int, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Parameters ``(n, P)`` of a round, and their weights prior / proposal ``(n,)`` up to a factor."""
+        prior = place.prior
+        theta = prior.from_cube(rng.random((n, prior.n_parameters)))
+        if proposal is None:
+            return theta, np.ones(n)
+        mass = inside_mass(proposal, place, rng)
+        ours = rng.random(n) >= self.defensive
+        theta[ours] = draw_inside(proposal, place, int(ours.sum()), rng)[0]
+        log_prior = place.log_prior(theta)
+        log_ratio = proposal.log_prob(place.to(theta)) - np.log(mass) - log_prior
+        with np.errstate(over="ignore"):
+            return theta, 1 / (self.defensive + (1 - self.defensive) * np.exp(log_ratio))
+
+    def _weigh(self, weight: Array, x: Array, x_o: Array) -> tuple[Array, dict[str, float | bool]]:
+        """Weights of mean 1 with the kernel in them, and what is known of them."""
+        distance = np.sqrt(np.nanmean((x - x_o) ** 2, axis=1)) / self.bandwidth
+        weight = weight * KERNELS[self.kernel](distance)
+        if not weight.sum() > 0:
+            raise InputError(f"kernel bandwidth is {self.bandwidth:g}, no simulation is that close; widen it")
+        n, tail = _weights.effective(weight), _weights.pareto_k(weight)
+        poor = n < self.least_effective * len(weight) or tail > _weights.POOR_TAIL
+        if poor:
+            _LOG.warning("importance weights are worth %.0f of %d draws (Pareto k %.2f): truncated", n, len(x), tail)
+            weight = _weights.truncated(weight)
+        log = {"effective_sample_size": n, "pareto_k": tail, "weights_truncated": bool(poor)}
+        return weight / weight.mean(), log
+
+    def _learn(
+        self,
+        place: Coordinates,
+        simulations: Simulations,
+        weight: Array,
+        arrays: dict[str, Array],
+        *,
+        number: int,
+        seed: np.random.SeedSequence,
+        x_o: Array,
+        journal: Journal,
+    ) -> tuple[dict[str, Array], dict[str, float]]:
+        """The network of one round and its posterior, as arrays to keep, and what there is to log."""
+        started, stage = time.monotonic(), f"round {number}: training"
+        usable = simulations.usable
+        need_usable(usable, stage)
+        scores = Scores.from_arrays(arrays) if arrays else Scores.of(simulations.x[usable])
+        x, o = scores(simulations.x[usable]), scores(x_o[None])[0]
+        final, weighed = self._weigh(weight[usable], x, o)
+        x, w = torch.tensor(x), torch.tensor(final, dtype=torch.float32)
+        y = torch.tensor(place.to(simulations.theta[usable]), dtype=torch.float32)
+        start_seed, train_seed = seed.spawn(2)
+        components = 1 if number <= self.singles else self.components
+        layout = _mixtures.Layout(x.shape[1], y.shape[1], components, self.hidden)
+        weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
+        known = bool(weights)
+        if not known:
+            weights = _mixtures.initial(layout, start_seed)
+        elif number == self.singles + 1 and components > 1:
+            weights = _mixtures.replicated(weights, components, start_seed)
+        network = _mixtures.Network(layout, weights, self.svi)
+        loss = _mixtures.train_mixture(
+            network,
+            lambda net, rows, noise: -(w[rows] * net.log_prob(y[rows], x[rows], noise)).mean(),
+            len(x),
+            anchor=_mixtures.anchored(weights) if known else _mixtures.broad(weights, self.precision),
+            pull=self.pull,
+            how=self,
+            seed=train_seed,
+            progress=lambda done, total, note: journal.progress(stage, done, total, note),
+        )
+        posterior = network.at(o)
+        kept = {f"net.{name}": value for name, value in network.weights().items()}
+        log = outcomes(simulations) | weighed | {"trained_on": len(x), "epochs": self.epochs, "training_loss": loss}
+        log |= {"seconds": time.monotonic() - started}
+        return kept | scores.arrays() | posterior.arrays("posterior"), log
