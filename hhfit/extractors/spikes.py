@@ -37,6 +37,9 @@ DEFAULTS: dict[str, float | bool] = {
     "voltage_base_end_perc": 1.0,
     "precision_threshold": 1e-10,
 }
+SHORTEST = 16
+"""With fewer grid points than this, and the derivative window, nothing is defined."""
+
 _NANOAMPERE = 1e-3  # of a pA, as eFEL has it
 
 
@@ -64,7 +67,7 @@ class Extractor(Base):
                 columns = [k for k, feature in enumerate(features) if feature.window == window]
                 chosen = np.array([FUNCTIONS[features[k].function][:2] for k in columns], np.int64).T
                 bounds = window_bounds(protocol, sweep, window)
-                if bounds[1] > bounds[0]:
+                if bounds[1] > bounds[0] and points.t.size >= SHORTEST + self.settings["DerivativeWindow"]:
                     where = positions(points.t, *bounds, float(current[sweep]))
                     x = np.empty((rows, len(columns)))
                     compute(np.asarray(response[:, sweep], float), points, where, self.rules, chosen, x)
@@ -98,6 +101,8 @@ def spike_times(response: Array, dt: float, settings: Settings) -> Array:
     """
     extractor = Extractor(_own(settings))
     points = grid(np.arange(response.size) * dt, float(extractor.settings["interp_step"]))
+    if points.t.size < SHORTEST:
+        return np.empty(0)
     peaks = np.empty(points.t.size, np.int64)
     everything = positions(points.t, 0.0, float(points.t[-1]), 0.0)
     return points.t[peaks[: locate(np.asarray(response, float), points, everything, extractor.rules, peaks)]]
