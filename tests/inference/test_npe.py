@@ -37,7 +37,11 @@ def divergence(problem, x_o, posterior):
     rng = np.random.default_rng(0)
     exact = problem.exact(x_o)
     theta = np.stack([marginal.rvs(4000, random_state=rng) for marginal in exact], axis=1)
-    return np.mean(sum(m.logpdf(theta[:, p]) for p, m in enumerate(exact)) - posterior.log_prob(theta))
+    log_ratio = sum(m.logpdf(theta[:, p]) for p, m in enumerate(exact)) - posterior.log_prob(theta)
+    cut_off = np.isinf(log_ratio)
+    # each truncation gives up 1e-4 of its density's mass: two rounds, 0.8 of 4000 draws expected
+    assert cut_off.sum() <= 8
+    return np.mean(log_ratio[~cut_off])
 
 
 @pytest.mark.parametrize("x_o", [[0.5, -1.0], [1.9, 0.0]], ids=["inside", "at the edge"])
