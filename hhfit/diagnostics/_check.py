@@ -42,7 +42,7 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
     last = result.simulations.rows(~np.isin(result.simulations.index, first.index))
     checks: dict[str, Any] = {
         "parameters": _parameters(result),
-        "correlations": {"names": list(prior.names), "matrix": correlations(result.samples, prior).tolist()},
+        "correlations": _correlations(result),
         "leaked_mass": max([leaked_mass(result.samples, prior), _logged(result, "leaked_mass")]),
         "boundary_mass": boundary_mass(result.samples, prior),
         "effective_sample_size": effective_sample_size(result.samples),
@@ -101,13 +101,23 @@ def _parameters(result: FitResult) -> dict[str, Any]:
     return table
 
 
+STRONG = 0.5
+"""Correlation from which a pair of parameters is said to compensate each other."""
+
+
+def _correlations(result: FitResult) -> dict[str, Any]:
+    names = result.posterior.names
+    matrix = correlations(result.samples, result.posterior.prior)
+    rows, columns = np.triu_indices(len(names), 1)
+    order = np.argsort(-np.abs(matrix[rows, columns]), kind="stable")[:3]
+    pairs = [{"names": [names[rows[k]], names[columns[k]]], "r": float(matrix[rows[k], columns[k]])} for k in order]
+    strongest = [pair for pair in pairs if abs(pair["r"]) >= STRONG]
+    return {"names": list(names), "matrix": matrix.tolist(), "strongest": strongest}
+
+
 def _calibration(result: FitResult, seed: int) -> dict[str, Any]:
     if isinstance(result.posterior, Amortized):
         return calibration(result.posterior, result.simulations, seed) | {"source": "held-out simulations"}
-    log: Mapping[str, Any] = result.rounds[-1] if result.rounds else {}
-    if "coverage" in log and log.get("coverage_n", 0) > 0:
-        number = int(log["coverage_n"])
-        return {"n": number, "reason": "", "coverage": log["coverage"], "source": "log of the last round"}
     return {"n": 0, "reason": "this method gives a posterior for the recording alone", "source": "none"}
 
 

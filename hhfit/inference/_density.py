@@ -35,19 +35,24 @@ class Density:
     def arrays(self) -> dict[str, Array]:
         """All that defines it, by name."""
         shape = np.array(astuple(self.flows.shape), dtype=np.int64)
-        return self.flows.weights() | self.scaling.arrays() | {
-            "shape": shape,
-            "low": self.low,
-            "high": self.high,
-            "held_out": self.held_out,
-        }
+        return (
+            self.flows.weights()
+            | self.scaling.arrays()
+            | {
+                "shape": shape,
+                "low": self.low,
+                "high": self.high,
+                "held_out": self.held_out,
+            }
+        )
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> "Density":
         """The density whose ``arrays`` were recorded."""
         weights = {k: v for k, v in arrays.items() if k.startswith(("flow.", "embed.")) or k in ("rank", "missing")}
         shape = Shape(*(int(value) for value in arrays["shape"]))
-        return cls(Flows(shape, weights), Scaling.from_arrays(arrays), arrays["low"], arrays["high"], arrays["held_out"])
+        flows = Flows(shape, weights)
+        return cls(flows, Scaling.from_arrays(arrays), arrays["low"], arrays["high"], arrays["held_out"])
 
     @property
     def members(self) -> int:

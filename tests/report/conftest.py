@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from hhfit import diagnostics
+from hhfit import diagnostics, report
 from hhfit import model as models
 from hhfit.extractors import Feature, FeatureSet
 from hhfit.posterior import Amortized
@@ -153,6 +153,7 @@ def make_fit():
                 "rounds": 1,
                 "seed": seed,
                 "simulator": "neuron",
+                "step": 0.025,
                 "features": "closed_form",
             },
             assumptions=[
@@ -176,3 +177,15 @@ def make_fit():
 def fit(make_fit):
     """A good fit of four sweeps."""
     return make_fit()
+
+
+@pytest.fixture(scope="session")
+def good_page(fit, tmp_path_factory):
+    """Report of a good fit."""
+    return report.write(fit, tmp_path_factory.mktemp("good"))
+
+
+@pytest.fixture(scope="session")
+def bad_page(make_fit, tmp_path_factory):
+    """Report of a fit whose model cannot reproduce the spike counts."""
+    return report.write(make_fit(sweeps=5, extra_spikes=6), tmp_path_factory.mktemp("bad"))
