@@ -1,9 +1,11 @@
 """Workers: same rows whatever runs them, and a fault costs its own rows alone."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -291,6 +293,60 @@ def test_a_slow_reader_holds_the_work_back():
         begun = os.path.getsize(os.environ["HHFIT_TEST_FLAG"])
         assert begun <= (1 + 4) * 4
         assert sum(len(part) for part in parts) == 400 - 4
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """A Dask scheduler and two workers in processes of their own, as a cluster has them."""
+    folder = tempfile.TemporaryDirectory()
+    python = [sys.executable, "-W", "ignore", "-m"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet["env"] = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    file = Path(folder.name) / "scheduler.json"
+    own = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
+    command = ["distributed.cli.dask_scheduler", *own, "--port", "0", "--dashboard-address", "127.0.0.1:0"]
+    processes = [subprocess.Popen([*python, *command], **quiet)]
+    worker = ["distributed.cli.dask_worker", *own, "--nthreads", "1", "--nworkers", "2"]
+    processes.append(subprocess.Popen([*python, *worker, "--local-directory", folder.name], **quiet))
+    deadline = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield json.loads(file.read_text())["address"], processes[1].pid
+    for process in reversed(processes):
+        process.terminate()
+        process.wait(30)
+    folder.cleanup()
+
+
+def test_a_running_scheduler_gives_the_same_rows_and_gets_its_workers_back(scheduler):
+    address, nanny = scheduler
+    theta, index = rows(500)
+    theta[17, 0] = -2.0
+    with Workers(1) as one, Workers(0, scheduler=address) as cluster:
+        assert same(run(cluster, Faulty(), theta, index), run(one, Faulty(), theta, index))
+    deadline = time.monotonic() + 10
+    while len(ours(nanny)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ours(nanny) == []
+
+
+def ours(pid):
+    """Child processes of ours anywhere below a process."""
+    below = psutil.Process(pid).children(recursive=True)
+    return [process for process in below if any("hhfit.workers._child" in word for word in process.cmdline())]
+
+
+def test_a_killed_dask_worker_loses_no_row(scheduler):
+    address, nanny = scheduler
+    theta, index = rows(800)
+    with Workers(0, scheduler=address) as cluster:
+        parts = cluster.map(Faulty(seconds_per_row=0.01), theta, 7, index)
+        got = [next(parts)]
+        child = ours(nanny)[0]
+        child.parent().kill()
+        got.extend(parts)
+    with Workers(0) as here:
+        assert same(join(got), run(here, Faulty(), theta, index))
 
 
 PARENT = """

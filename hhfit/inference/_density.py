@@ -51,8 +51,9 @@ class Density:
         """The density whose ``arrays`` were recorded."""
         weights = {k: v for k, v in arrays.items() if k.startswith(("flow.", "embed.")) or k in ("rank", "missing")}
         shape = Shape(*(int(value) for value in arrays["shape"]))
-        flows = Flows(shape, weights)
-        return cls(flows, Scaling.from_arrays(arrays), arrays["low"], arrays["high"], arrays["held_out"])
+        return cls(
+            Flows(shape, weights), Scaling.from_arrays(arrays), arrays["low"], arrays["high"], arrays["held_out"]
+        )
 
     @property
     def members(self) -> int:

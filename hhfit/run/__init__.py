@@ -14,6 +14,8 @@
     with RunDirectory.open(path, listener=show) as run:         # hhfit resume: the same calls again
         run.settings, run.recording, run.state
 
+``run.adopt(DIR)``, once, right after ``create``, takes over what an earlier run drew from the prior
+(``--from``); ``theta = run.adopted(theta, first)`` before ``run.stored`` then puts it in its place.
 ``run.recall("round-01")`` gives the arrays back, or ``None``. Leaving the ``with`` block by an
 exception, Ctrl-C included, writes where and why it stopped to ``state.json``; after a kill -9
 the file says where it was. One process at a time can hold a run directory. ``run.folder`` is
@@ -24,13 +26,10 @@ schema; ``HHFitError`` when the disk refuses to write. Nothing is ever left half
 """
 
 import csv
-import fcntl
 import io
 import logging
 import os
 import re
-import shutil
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -44,9 +43,9 @@ from hhfit.arrays import Array, need_shape
 from hhfit.errors import HHFitError, InputError
 from hhfit.journal import Arrays, Journal
 from hhfit.recording import Recording
-from hhfit.run import _files, _recording, _state
+from hhfit.run import _earlier, _files, _folder, _recording, _state
 from hhfit.run._log import FileLog
-from hhfit.run._parts import Parts, select
+from hhfit.run._parts import LAST, Parts, select
 from hhfit.run._state import State
 from hhfit.simulations import Simulations
 
@@ -54,16 +53,12 @@ __all__ = ["RunDirectory"]
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 1
-"""Version of the layout; another one is refused."""
-NAMES = ("fit.toml", "recording.npz", "simulations", "rounds", "samples.csv", "summary.json", "report.html")
-NAMES += ("figures", "log.txt", "state.json")
-"""All that a run directory may hold."""
+ADOPTED = "simulations/adopted.npz"
+"""Parameters of simulations taken over from an earlier run."""
 
 Listener = Callable[[str, float, float, str], None]
 """Hears ``(stage, done, total, note)``: a progress bar."""
 
-_LAST = 10**9
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -79,7 +74,7 @@ class RunDirectory(Journal):
     def __init__(self, folder: Path, lock: int, listener: Listener) -> None:
         self.folder = folder
         self._lock, self._listener = lock, listener
-        table = _read_settings(folder)
+        table = _folder.settings(folder)
         self.settings: Mapping[str, Any] = {key: value for key, value in table.items() if key != "schema"}
         self.recording = _recording.load(folder / "recording.npz")
         self.state = _state.last(folder / "state.json")
@@ -105,18 +100,18 @@ class RunDirectory(Journal):
             InputError: If the folder holds a run, is in use, or cannot be written.
         """
         folder = Path(path)
-        content = tomli_w.dumps({"schema": SCHEMA, **_without_none(_files.plain(settings))}).encode()
+        content = tomli_w.dumps({"schema": _folder.SCHEMA, **_folder.without_none(_files.plain(settings))}).encode()
         stored = _recording.pack(recording)
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file, expected a folder for the run")
         if not overwrite:
-            _refuse_existing(folder)
+            _folder.refuse_existing(folder)
         is_new = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = _hold(folder)
+            lock = _folder.hold(folder)
             try:
-                _begin(folder, {"recording.npz": stored, "fit.toml": content})
+                _folder.begin(folder, {"recording.npz": stored, "fit.toml": content})
                 return cls(folder, lock, listener)
             except BaseException:
                 os.close(lock)
@@ -137,8 +132,8 @@ class RunDirectory(Journal):
             InputError: If the folder holds no run, is in use, of another schema, or damaged.
         """
         folder = Path(path)
-        _read_settings(folder)
-        lock = _hold(folder)
+        _folder.settings(folder)
+        lock = _folder.hold(folder)
         try:
             return cls(folder, lock, listener)
         except BaseException:
@@ -175,11 +170,11 @@ class RunDirectory(Journal):
         place, beside = self.folder / "rounds" / key, self.folder / "rounds" / f".{key}"
         content, text = _files.pack(arrays), _files.to_json(log).encode()
         with _files.told(place):
-            _remove(beside)
+            _folder.remove(beside)
             beside.mkdir(parents=True)
             _files.write(beside / "arrays.npz", content, durable=True)
             _files.write(beside / "log.json", text, durable=True)
-            _remove(place)
+            _folder.remove(place)
             beside.rename(place)
             _files.sync_folder(place.parent)
 
@@ -208,7 +203,7 @@ class RunDirectory(Journal):
 
     def simulations(self, round_number: int) -> list[Simulations]:
         """Parts of a round that are whole; a damaged one is named in the log and set aside."""
-        return self._parts(round_number).load(0, _LAST)
+        return self._parts(round_number).load(0, LAST)
 
     def stored(self, theta: Array, first: int, round_number: int) -> tuple[list[Simulations], Array]:
         """What is already there of a request, and which of its rows are not.
@@ -225,6 +220,26 @@ class RunDirectory(Journal):
             InputError: If a stored simulation has other parameters.
         """
         return select(self._parts(round_number).load(first, first + len(theta) - 1), theta, first)
+
+    def adopt(self, path: str | Path) -> None:
+        """Take over the simulations that an earlier run drew from the prior, as the first of round 1.
+
+        Raises:
+            InputError: If it is no run, or was made with another model, prior, features, protocol or simulator.
+        """
+        other = Path(path)
+        rows, log = _earlier.load(other, _folder.settings(other), self.settings, self.recording.protocol)
+        self.save(rows, round_number=1)
+        _files.write(self.folder / ADOPTED, _files.pack({"theta": rows.theta}), durable=True)
+        logger.info("%d simulations taken over from %s", len(rows), log["from"])
+
+    def adopted(self, theta: Array, first: int) -> Array:
+        """Parameters asked for, shape ``(N, P)``, with those of simulations taken over in their places."""
+        path = self.folder / ADOPTED
+        if not path.exists():
+            return theta
+        known = _files.unpack(path)["theta"][first : first + len(theta)]
+        return np.concatenate([known, theta[len(known) :]])
 
     def write_samples(self, names: Sequence[str], samples: Array) -> None:
         """Write draws from the posterior, shape ``(n, P)``; every digit is kept."""
@@ -260,70 +275,6 @@ class RunDirectory(Journal):
         logger.info("%s; go on with: hhfit resume %s", self._state.sentence, self.folder)
 
 
-def _read_settings(folder: Path) -> dict[str, Any]:
-    path = folder / "fit.toml"
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{folder}: holds no run; begin one with 'hhfit fit RECORDING --out {folder}'") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; begin again with --overwrite") from None
-    if table.get("schema") != SCHEMA:
-        raise InputError(
-            f"{folder}: its run has schema {table.get('schema')}, hhfit {__version__} reads {SCHEMA}; "
-            "use the version of hhfit that made it, or begin again with --overwrite"
-        )
-    return table
-
-
-def _refuse_existing(folder: Path) -> None:
-    held = [name for name in NAMES if (folder / name).exists()]
-    if "fit.toml" in held:
-        raise InputError(f"{folder}: already holds a run; go on with 'hhfit resume {folder}' or pass --overwrite")
-    if held:
-        raise InputError(f"{folder}: already holds {held[0]}; choose another folder or pass --overwrite")
-
-
-def _begin(folder: Path, files: Mapping[str, bytes]) -> None:
-    # New files reach the disk before old ones go; the last of them makes the folder a run.
-    beside = {name: folder / f"{name}.new" for name in files}
-    try:
-        for name, content in files.items():
-            _files.write(beside[name], content, durable=True)
-        for name in NAMES:
-            _remove(folder / name)
-        for name, path in beside.items():
-            os.replace(path, folder / name)
-    finally:
-        for path in beside.values():
-            path.unlink(missing_ok=True)
-
-
-def _hold(folder: Path) -> int:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise InputError(f"{folder}: another hhfit is working there; wait for it or choose another folder") from None
-    return descriptor
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _check_key(key: str) -> None:
     if not _KEY.fullmatch(key):
         raise InputError(f"key {key!r} must be made of small letters, digits and '-'")
-
-
-def _without_none(value: Any) -> Any:  # noqa: ANN401 - any nesting of mappings and sequences
-    if isinstance(value, dict):
-        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
-    if isinstance(value, list):
-        return [_without_none(entry) for entry in value if entry is not None]
-    return value

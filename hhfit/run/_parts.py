@@ -15,6 +15,8 @@ from hhfit.simulations import Simulations, join
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("theta", "x", "status", "index")
+LAST = 10**9
+"""No simulation has this number or a higher one."""
 _NAME = re.compile(r"(\d{9})-(\d{9})\.npz")
 
 
@@ -48,19 +50,29 @@ class Parts:
 
         A damaged part is named in the log, set aside, and counts as not there.
         """
+        parts, damaged = self._sort(first, last)
+        for path in damaged:
+            with _files.told(path):
+                path.rename(path.with_suffix(".damaged"))
+        return parts
+
+    def peek(self) -> list[Simulations]:
+        """All whole parts, in order; nothing is written, for the run may be someone else's."""
+        return self._sort(0, LAST)[0]
+
+    def _sort(self, first: int, last: int) -> tuple[list[Simulations], list[Path]]:
         parts: list[Simulations] = []
+        damaged: list[Path] = []
         for path in self._paths(first, last):
             try:
                 part = _read(path)
                 if parts and part.index[0] <= parts[-1].index[-1]:
                     raise InputError(f"{path}: damaged: repeats simulation {part.index[0]}")
+                parts.append(part)
             except InputError as error:
-                logger.warning("%s; it is set aside and its simulations are made again", error)
-                with _files.told(path):
-                    path.rename(path.with_suffix(".damaged"))
-                continue
-            parts.append(part)
-        return parts
+                logger.warning("%s; its simulations are made again", error)
+                damaged.append(path)
+        return parts, damaged
 
     def _paths(self, first: int, last: int) -> Iterator[Path]:
         for path in sorted(self._folder.glob("*.npz")):
