@@ -9,6 +9,7 @@ from hhfit.arrays import Array
 from hhfit.diagnostics._calibration import calibration
 from hhfit.diagnostics._identifiability import (
     boundary_mass,
+    conditional_correlations,
     contraction,
     correlations,
     effective_sample_size,
@@ -102,17 +103,23 @@ def _parameters(result: FitResult) -> dict[str, Any]:
 
 
 STRONG = 0.5
-"""Correlation from which a pair of parameters is said to compensate each other."""
+"""Conditional correlation from which a pair of parameters is said to compensate each other."""
 
 
 def _correlations(result: FitResult) -> dict[str, Any]:
     names = result.posterior.names
     matrix = correlations(result.samples, result.posterior.prior)
+    fixed = conditional_correlations(result.samples, result.posterior.prior)
     rows, columns = np.triu_indices(len(names), 1)
-    order = np.argsort(-np.abs(matrix[rows, columns]), kind="stable")[:3]
-    pairs = [{"names": [names[rows[k]], names[columns[k]]], "r": float(matrix[rows[k], columns[k]])} for k in order]
+    order = np.argsort(-np.abs(fixed[rows, columns]), kind="stable")[:3]
+    pairs = [{"names": [names[rows[k]], names[columns[k]]], "r": float(fixed[rows[k], columns[k]])} for k in order]
     strongest = [pair for pair in pairs if abs(pair["r"]) >= STRONG]
-    return {"names": list(names), "matrix": matrix.tolist(), "strongest": strongest}
+    return {
+        "names": list(names),
+        "matrix": matrix.tolist(),
+        "conditional": fixed.tolist(),
+        "strongest": strongest,
+    }
 
 
 def _calibration(result: FitResult, seed: int) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def verdict(checks: Checks) -> tuple[str, list[Reason]]:
     return word, sorted(reasons, key=lambda reason: order.index(reason.level))
 
 
+def exit_code(checks: Checks) -> int:
+    """What ``hhfit check`` ends with: 3 when the verdict is bad, else 0."""
+    return 3 if verdict(checks)[0] == BAD else 0
+
+
 def _spikes(checks: Checks) -> list[Reason]:
     table = checks["spikes"]
     agreeing, total = table["agreeing"], table["total"]
@@ -132,6 +137,10 @@ def _calibration(checks: Checks) -> list[Reason]:
         reasons.append(Reason(NOTE, f"The posterior is wider than it need be: {where}."))
     else:
         reasons.append(Reason(GOOD, f"The posterior's width is right on average: {where}."))
+    tarp = test.get("tarp")
+    if tarp and tarp["p"] < 0.001 and tarp["distance"] > 0.1:
+        text = f"Random regions hold the truth at a rate that is off by {tarp['distance']:.2f} (TARP)"
+        reasons.append(Reason(DOUBTFUL, f"{text}: the posterior is too narrow or misplaced."))
     return reasons + _ranks(test)
 
 

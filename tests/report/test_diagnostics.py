@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hhfit import diagnostics
+from hhfit.errors import InputError
 from hhfit.posterior import Posterior
 from hhfit.prior import Marginal, Prior
 from hhfit.result import Predictive
@@ -180,6 +181,7 @@ def change(checks, path, value):
         (["out_of_distribution", "p"], 0.03, "good", "Few simulations resemble"),
         (["calibration", "coverage", "0.9"], 0.84, "doubtful", "somewhat too narrow"),
         (["calibration", "coverage", "0.9"], 1.0, "good", "wider than it need be"),
+        (["calibration", "tarp"], {"distance": 0.2, "p": 1e-5}, "doubtful", "TARP"),
         (["calibration", "rank", "g_na"], 0.57, "doubtful", "Estimates of g_na are low"),
     ],
 )
@@ -198,3 +200,45 @@ def test_missed_and_undefined_features_are_named(fit, lost, word):
         found, reasons = diagnostics.verdict({**fit.checks, "features": changed})
         assert found == word
         assert rows[0]["name"] in reasons[0].sentence
+
+
+def test_tarp_sees_a_narrow_posterior_and_passes_an_exact_one(fit, make_fit):
+    assert fit.checks["calibration"]["tarp"]["p"] > 1e-3
+    assert make_fit(narrow=2.0).checks["calibration"]["tarp"]["p"] < 1e-3
+
+
+def test_conditional_correlation_sees_what_the_marginal_one_hides():
+    rng = np.random.default_rng(0)
+    law = Prior(("a", "b", "c"), ("mV",) * 3, (Marginal("normal", 0.0, 1.0),) * 3)
+    precision = np.array([[4.0, 1.5, -1.0], [1.5, 3.0, 0.5], [-1.0, 0.5, 2.0]])
+    draws = rng.multivariate_normal(np.zeros(3), np.linalg.inv(precision), 40_000)
+    expected = -precision / np.sqrt(np.outer(np.diag(precision), np.diag(precision)))
+    found = diagnostics.conditional_correlations(draws, law)
+    assert np.allclose(found[~np.eye(3, dtype=bool)], expected[~np.eye(3, dtype=bool)], atol=0.02)
+
+
+def test_sensitivity_reports_the_shift_and_its_size():
+    rng = np.random.default_rng(0)
+    samples = rng.normal([-60.0, 50.0], [2.0, 5.0], (4000, 2))
+
+    def refit(assumption):
+        return np.add(samples, [assumption.change if assumption.name == "ljp" else 0.0, 0.0])
+
+    rows = diagnostics.sensitivity(samples, ["v_t", "g_na"], refit, diagnostics.DESIGN[:3])
+    assert [row["assumption"] for row in rows] == ["ljp +10 mV", "ljp -10 mV", "e_na -10 mV"]
+    assert rows[0]["largest"] == "v_t"
+    assert rows[0]["shift"]["v_t"] == pytest.approx(10)
+    assert rows[0]["shift_sd"]["v_t"] == pytest.approx(5, rel=0.05)
+    first, second, last = diagnostics.sentences(rows)
+    assert "ljp +10 mV moves v_t by +10 (+5.0 posterior sd)." in (first, second)
+    assert last.startswith("e_na")
+
+
+def test_sensitivity_refuses_another_set_of_parameters():
+    with pytest.raises(InputError, match="ljp \\+10 mV"):
+        diagnostics.sensitivity(np.zeros((10, 2)), ["a", "b"], lambda _: np.zeros((10, 3)))
+
+
+def test_exit_code_is_three_when_bad(fit):
+    assert diagnostics.exit_code(fit.checks) == 0
+    assert diagnostics.exit_code({**fit.checks, "leaked_mass": 0.5}) == 3
