@@ -16,15 +16,9 @@ SPIKE_HEIGHT = 15.0
 """Least height [mV] above the median of a deflection that is aligned as a spike."""
 
 
-def best_row(result: FitResult) -> int:
-    """Row of the predictive simulations whose parameters are the most probable."""
-    density = result.posterior.log_prob(result.predictive.simulations.theta)
-    return int(np.argmax(np.where(result.predictive.simulations.usable, density, -np.inf)))
-
-
 def shown_rows(result: FitResult) -> list[int]:
     """The most probable predictive row first, then a few others that did not fail."""
-    best = best_row(result)
+    best = result.most_probable
     others = [int(row) for row in np.flatnonzero(result.predictive.simulations.usable) if row != best]
     return [best, *others[:DRAWS]]
 
