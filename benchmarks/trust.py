@@ -117,9 +117,8 @@ def features():
 def flagged(options, kind):
     reference = cells("plain", 1500 if options.quick else 6000, options.seed)
     observed = cells(kind, 100 if options.quick else 1000 if kind == "plain" else 300, options.seed + 1)
-    names, protocol = [f.name for f in features().features], neuron("plain")[1]
-    scales = features().scales(protocol)
-    p = [novelty(reference, x_o, names=names, scales=scales, seed=0)["p"] for x_o in observed]
+    names = [f.name for f in features().features]
+    p = [novelty(reference, x_o, names=names, seed=0)["p"] for x_o in observed]
     return float(np.mean(np.array(p) < 0.05)), f"{len(observed)} cells against {len(reference)} simulations"
 
 

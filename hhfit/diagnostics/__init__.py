@@ -10,7 +10,7 @@
     conditional_correlations(samples, prior)  # with all other parameters held fixed: compensation
     effective_sample_size(samples)      # distinct draws that repeated rows are worth
     calibration(posterior, simulations, seed)      # expected coverage, SBC ranks; needs an Amortized posterior
-    novelty(x, x_o, names, scales, seed)           # out-of-distribution p of the recording
+    novelty(x, x_o, names, seed)                   # out-of-distribution p of the recording
     spike_agreement(predictive, protocol, sweeps)  # median count within 2 or 20 % of the recorded one
     feature_errors(predictive, x_o, ...)           # posterior predictive, feature by feature
     sensitivity(samples, names, refit)  # shift of every parameter when an assumption is changed

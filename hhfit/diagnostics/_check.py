@@ -51,11 +51,11 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "predictive_failed": float(1.0 - result.predictive.simulations.usable.mean()),
         "spikes": spike_agreement(result.predictive, result.recording.protocol, result.recording.sweeps),
         "features": feature_errors(result.predictive, first, result.x_o, names=names, scales=scales),
-        "out_of_distribution": novelty(first.x[first.usable], result.x_o, names=names, scales=scales, seed=seed),
+        "out_of_distribution": novelty(first.x[first.usable], result.x_o, names=names, seed=seed),
         "calibration": _calibration(result, seed),
     }
     checks["out_of_distribution"]["later_rounds"] = (
-        novelty(last.x[last.usable], result.x_o, names=names, scales=scales, seed=seed) if len(last) else None
+        novelty(last.x[last.usable], result.x_o, names=names, seed=seed) if len(last) else None
     )
     checks["standardized_distance"] = _distance(checks["features"])
     plain = to_plain(checks)
