@@ -13,6 +13,7 @@
     novelty(x, x_o, names, seed)                   # out-of-distribution p of the recording
     spike_agreement(predictive, protocol, sweeps)  # median count within 2 or 20 % of the recorded one
     feature_errors(predictive, x_o, ...)           # posterior predictive, feature by feature
+    robust(posterior, simulations, x_o, ...)    # draws that ignore features the model cannot meet
     sensitivity(samples, names, refit)  # shift of every parameter when an assumption is changed
     exit_code(checks)                   # 3 when the verdict is bad, else 0: for hhfit check
 
@@ -31,6 +32,7 @@ from hhfit.diagnostics._identifiability import (
 )
 from hhfit.diagnostics._novelty import novelty
 from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
+from hhfit.diagnostics._robust import Robust, robust
 from hhfit.diagnostics._sensitivity import DESIGN, Assumption, sensitivity, sentences
 from hhfit.diagnostics._verdict import BAD, DOUBTFUL, GOOD, Reason, exit_code, verdict
 
@@ -41,6 +43,7 @@ __all__ = [
     "GOOD",
     "Assumption",
     "Reason",
+    "Robust",
     "boundary_mass",
     "calibration",
     "check",
@@ -54,6 +57,7 @@ __all__ = [
     "novelty",
     "outcomes",
     "prior_simulations",
+    "robust",
     "sensitivity",
     "sentences",
     "spike_agreement",

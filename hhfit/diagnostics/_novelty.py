@@ -37,7 +37,7 @@ def novelty(x: Array, x_o: Array, *, names: Sequence[str], seed: int) -> dict[st
         Breunig et al. 2000 (local outlier factor), here with a p from held-out simulations of the same
         firing class.
     """
-    rows, columns = _firing_class(x, x_o, names)
+    rows, columns = firing_class(x, x_o, names)
     left_out = int(np.isfinite(x_o).sum() - len(columns))
     if len(rows) < MIN_CLASS or not len(columns):
         reason = f"only {len(rows)} simulations fire in the same sweeps as the recording; at least {MIN_CLASS} needed"
@@ -76,7 +76,7 @@ def counts_spikes(name: str) -> bool:
     return "spikecount" in word or "nspikes" in word
 
 
-def _firing_class(x: Array, x_o: Array, names: Sequence[str]) -> tuple[Array, Array]:
+def firing_class(x: Array, x_o: Array, names: Sequence[str]) -> tuple[Array, Array]:
     """Rows that fire as the observation does, and the columns that it has, relaxed until enough rows remain.
 
     Two rows are of one class when the same features are undefined and the same spike counts are zero.

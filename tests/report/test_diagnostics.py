@@ -247,3 +247,27 @@ def test_sensitivity_refuses_another_set_of_parameters():
 def test_exit_code_is_three_when_bad(fit):
     assert diagnostics.exit_code(fit.checks) == 0
     assert diagnostics.exit_code({**fit.checks, "leaked_mass": 0.5}) == 3
+
+
+def test_robust_posterior_blames_the_corrupted_feature_and_stays_near_the_truth(make_fit):
+    fit = make_fit(sweeps=1, seed=3)
+    x_o = fit.x_o.copy()
+    x_o[3] += 8 * 0.2  # width, off by eight times its natural scale
+    names, posterior = fit.feature_names, fit.posterior
+    plain = posterior.sample_at(x_o[None], 1000, 0)[0]
+    found = diagnostics.robust(posterior, fit.simulations, x_o, names=names, n=1000, seed=0)
+    assert max(found.misspecified, key=found.misspecified.get) == "width"
+    assert found.misspecified["width"] > 0.9
+    assert found.effective >= 50
+
+    def off(samples):
+        u = posterior.prior.to_cube(samples) - posterior.prior.to_cube(fit.samples).mean(axis=0)
+        return np.abs(u.mean(axis=0)).sum()
+
+    assert off(found.samples) < 0.7 * off(plain)
+
+
+def test_robust_posterior_needs_simulations_that_fire_alike(fit):
+    few = fit.simulations.rows(np.arange(20))
+    with pytest.raises(InputError, match="fire as the recording does"):
+        diagnostics.robust(fit.posterior, few, fit.x_o, names=fit.feature_names, n=10, seed=0)
