@@ -33,7 +33,7 @@ try:
         settings = pipeline.Settings(simulations={simulations}, rounds=2, seed=3, samples=200, predictions=10)
         corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
         planned = pipeline.plan(example.load(), model.load(recipe["model"]), settings, corrections, {{}})
-        pipeline.start(planned, {folder!r}, overwrite=True, workers=2, progress=heard)
+        pipeline.start(planned, {folder!r}, overwrite=True, earlier="", pool=pipeline.workforce(2, ""), progress=heard)
     print("end", flush=True)
 except HHFitError as error:
     print("error", error, flush=True)
