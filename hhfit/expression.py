@@ -28,7 +28,7 @@ def vtrap(x: Array, y: Array) -> Array:
     return np.where(small, y * (1.0 - z / 2.0), y * safe / np.expm1(safe))
 
 
-_NUMPY = {
+NUMPY = {
     "exp": np.exp,
     "log": np.log,
     "sqrt": np.sqrt,
@@ -38,6 +38,7 @@ _NUMPY = {
     "minimum": np.minimum,
     "maximum": np.maximum,
 }
+"""What each of ``FUNCTIONS`` computes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,7 @@ def _evaluate(node: ast.expr, values: Mapping[str, Array | float]) -> Array | fl
         case ast.BinOp():
             return _ARITHMETIC[type(node.op)](_evaluate(node.left, values), _evaluate(node.right, values))
         case ast.Call():
-            return _NUMPY[node.func.id](*(np.asarray(_evaluate(argument, values)) for argument in node.args))
+            return NUMPY[node.func.id](*(np.asarray(_evaluate(argument, values)) for argument in node.args))
     raise AssertionError(f"unchecked node {node!r}")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from hhfit import __version__, diagnostics, example, extractors, inference, report, simulators
 from hhfit import model as models
 from hhfit.arrays import Array
+from hhfit.discrepancy import Discrepancy
 from hhfit.errors import InputError
 from hhfit.extractors import FeatureSet
 from hhfit.extractors.spikes import spike_counts
@@ -54,6 +55,9 @@ class Settings:
         rounds: Rounds that they are split into; single-round methods take all in one.
         seed: Same seed, same result, whatever the number of workers.
         step: Largest integration step [ms].
+        tolerance: How far a simulated feature may be from the recorded one without the parameters being wrong: sd of
+            the noise that is added to simulated features before inference, in half interquartile ranges of their
+            prior prediction. No model is the neuron; 0 claims that this one is.
         samples: Draws from the posterior that are kept.
         predictions: Draws that are simulated again for the posterior prediction.
 
@@ -68,6 +72,7 @@ class Settings:
     rounds: int = 5
     seed: int = 0
     step: float = DEFAULT_STEP
+    tolerance: float = 0.1
     samples: int = 10_000
     predictions: int = 100
 
@@ -77,6 +82,8 @@ class Settings:
                 raise InputError(f"{name} is {getattr(self, name)}, must be at least 10")
         if not self.step > 0:
             raise InputError(f"step is {self.step} ms, must be positive")
+        if not 0 <= self.tolerance < 10:
+            raise InputError(f"tolerance is {self.tolerance}, must be from 0 to below 10")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
 
@@ -297,7 +304,8 @@ class Bench:
                 self._run.progress(f"round {call}: simulating", finished, len(theta), f"{failed} failed")
         self.watch.stages["simulation"]["cpu_s"] += self._pool.usage.cpu_s - spent
         self.done.append(join(parts))
-        return self.done[-1]
+        settings = self._planned.settings
+        return Discrepancy.of(self.done[0], settings.tolerance, settings.seed)(self.done[-1])
 
     def predict(self, samples: Array) -> Predictive:
         """Simulate the first draws again, and keep their traces."""
@@ -329,7 +337,7 @@ def _result(
         simulations=join(bench.done),
         predictive=predictive,
         settings=asdict(planned.settings),
-        assumptions=planned.prepared.assumptions,
+        assumptions=[*planned.prepared.assumptions, _tolerated(planned.settings)],
         rounds=list(run.logs.values()),
         timings=bench.watch.stages,
         truth=planned.truth,
@@ -340,6 +348,17 @@ def _result(
         checks = diagnostics.check(bare, planned.settings.seed)
         run.progress("checking", 1, 1, "")
     return replace(bare, checks=checks, timings=dict(bench.watch.stages))
+
+
+def _tolerated(settings: Settings) -> str:
+    if settings.tolerance == 0:
+        return (
+            "The model is taken to be exactly right: no discrepancy between simulated and recorded features is allowed."
+        )
+    return (
+        f"Simulated features carry noise of {settings.tolerance:g} half interquartile ranges of their prior "
+        "prediction, since no model is the neuron; a larger tolerance makes the posterior wider."
+    )
 
 
 def summarize(result: FitResult) -> dict[str, Any]:

@@ -93,9 +93,11 @@ def judge(response: Array) -> Array:
     Returns:
         ``Status`` values, shape ``(N,)``.
     """
-    axes = (1, 2)
-    finite = np.isfinite(response).all(axis=axes)
+    if response.size == 0:
+        return np.full(len(response), Status.OK)
+    low, high = response.min(axis=(1, 2)), response.max(axis=(1, 2))
+    finite = np.isfinite(low) & np.isfinite(high)
     with np.errstate(invalid="ignore"):
-        away = ((response < PHYSICAL[0]) | (response > PHYSICAL[1])).any(axis=axes)
+        away = (low < PHYSICAL[0]) | (high > PHYSICAL[1])
     status = np.where(away, Status.RUNAWAY, Status.OK)
     return np.where(finite, status, Status.NOT_FINITE)

@@ -33,6 +33,7 @@ ALLOWED = {
     "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
     "writing": VALUES,
     "passive": VALUES,
+    "discrepancy": ["arrays", "simulations"],
     "inspection": [*VALUES, "passive", "extractors"],
     "preparation": [*VALUES, "passive"],
     "task": [*VALUES, "simulators", "extractors", "workers"],

@@ -1,7 +1,7 @@
 """The bounded density: a mixture of spline flows on a box within the prior's unit cube."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 import torch
@@ -23,24 +23,37 @@ class Density:
         scaling: Maps features to network inputs.
         low: Lower corner of the box, shape ``(P,)``.
         high: Upper corner, shape ``(P,)``.
+        held_out: Index of the simulations kept for validation, whose parameters are spread like the prior in the box.
     """
 
     flows: Flows
     scaling: Scaling
     low: Array
     high: Array
+    held_out: Array = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def arrays(self) -> dict[str, Array]:
         """All that defines it, by name."""
         shape = np.array(astuple(self.flows.shape), dtype=np.int64)
-        return self.flows.weights() | self.scaling.arrays() | {"shape": shape, "low": self.low, "high": self.high}
+        return (
+            self.flows.weights()
+            | self.scaling.arrays()
+            | {
+                "shape": shape,
+                "low": self.low,
+                "high": self.high,
+                "held_out": self.held_out,
+            }
+        )
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> "Density":
         """The density whose ``arrays`` were recorded."""
         weights = {k: v for k, v in arrays.items() if k.startswith(("flow.", "embed.")) or k in ("rank", "missing")}
         shape = Shape(*(int(value) for value in arrays["shape"]))
-        return cls(Flows(shape, weights), Scaling.from_arrays(arrays), arrays["low"], arrays["high"])
+        return cls(
+            Flows(shape, weights), Scaling.from_arrays(arrays), arrays["low"], arrays["high"], arrays["held_out"]
+        )
 
     @property
     def members(self) -> int:

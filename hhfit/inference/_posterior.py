@@ -5,13 +5,13 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.inference._density import Density
 from hhfit.inference._truncation import LEAST_INSIDE, Region
-from hhfit.posterior import Posterior
+from hhfit.posterior import Amortized
 from hhfit.prior import Prior
 
 _DRAWS = 4000
 
 
-class FlowPosterior(Posterior):
+class FlowPosterior(Amortized):
     """A density on the prior's cube at one observation, confined to the region that truncation left.
 
     Where less than 5 % of the density's mass lies in the region, which means that the two contradict each other, the
@@ -62,3 +62,20 @@ class FlowPosterior(Posterior):
         if self.confined:
             value[rows] = np.where(self.region.contains(u), value[rows] - np.log(self.inside), -np.inf)
         return value
+
+    @property
+    def held_out(self) -> Array:
+        """Index of the simulations of the last round that no gradient step has seen, shape ``(M,)``."""
+        return self.density.held_out
+
+    def sample_at(self, x: Array, n: int, seed: int) -> Array:
+        """Draw ``n`` parameter sets for each observation ``(N, F)``, shape ``(N, n, P)``."""
+        u = self.density.sample(np.repeat(x, n, axis=0), np.random.default_rng(seed))
+        return self.prior.from_cube(u).reshape(len(x), n, -1)
+
+    def log_prob_at(self, theta: Array, x: Array) -> Array:
+        """Log density of ``(N, n, P)`` given ``(N, F)``, shape ``(N, n)``."""
+        rows, n, size = theta.shape
+        flat = theta.reshape(-1, size)
+        inside = self.density.log_prob(self.prior.to_cube(flat), np.repeat(x, n, axis=0))
+        return (self.prior.log_prob(flat) + inside).reshape(rows, n)

@@ -124,7 +124,7 @@ def learn(
         seed=train_seed,
         progress=lambda done, total, note: journal.progress(stage, done, total, note),
     )
-    density = Density(flows, scaling, region.low, region.high)
+    density = Density(flows, scaling, region.low, region.high, simulations.index[usable][rows[1]])
     log |= {"trained_on": len(u), "not_usable": int((~usable).sum()), "effective_sample_size": float(len(u))}
     log |= coverage(density, u[rows[1]], x[rows[1]], np.random.default_rng(check_seed))
     return density, log | {"seconds": time.monotonic() - started}

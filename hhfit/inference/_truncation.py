@@ -6,14 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from hhfit.arrays import Array
+from hhfit.errors import SimulationError
 from hhfit.inference._density import Density
 from hhfit.inference._weights import effective
 
 LEAST_INSIDE = 0.05
 """Least share of a density's mass inside a region for the two to go together."""
 
+LEAST_KEPT = 0.003
+"""Least share of a region that the next truncation keeps."""
+
 _PILOT = 4000
 _DRAWS = 20_000
+_LEAST_SEEDS = 20
 _MARGIN = 0.05
 _EVALUATIONS = 300_000
 _SWEEPS = (40, 150)
@@ -81,20 +86,25 @@ class Region:
         """The truncation that gives up the lowest part of a newer density.
 
         Nothing is given up where the density has less than 5 % of its mass in the region: the two then contradict
-        each other, and more simulations of the same region must decide.
+        each other, and more simulations of the same region must decide. At least ``LEAST_KEPT`` of the region is kept
+        whatever the density says: early densities extrapolate, and are too sure of it, when the observation is unlike
+        the simulations, as recordings are.
 
         Args:
             density: Density on this region's box.
             quantile: Share of its mass that is given up.
             seed: Source of the draws that estimate the threshold.
         """
-        u = density.sample_one(_DRAWS, self.x_o, np.random.default_rng(seed))
+        draw_seed, region_seed = seed.spawn(2)
+        u = density.sample_one(_DRAWS, self.x_o, np.random.default_rng(draw_seed))
         u = u[self.contains(u)]
         if len(u) < LEAST_INSIDE * _DRAWS:
             return Cut(density, -np.inf, self.low, self.high)
         height = density.log_prob(u, self.x_o[None])
-        threshold = float(np.quantile(height, quantile))
-        u = u[height >= threshold]
+        even, _ = self.sample(_PILOT, region_seed)
+        height_even = density.log_prob(even, self.x_o[None])
+        threshold = float(min(np.quantile(height, quantile), np.quantile(height_even, 1.0 - LEAST_KEPT)))
+        u = np.concatenate([u[height >= threshold], even[height_even >= threshold]])
         margin = _MARGIN * (u.max(axis=0) - u.min(axis=0)) + 1e-6
         low, high = np.maximum(u.min(axis=0) - margin, self.low), np.minimum(u.max(axis=0) + margin, self.high)
         return Cut(density, threshold, low, high)
@@ -123,11 +133,16 @@ class Region:
         return u[self.contains(u)]
 
     def _walk(self, n: int, rng: np.random.Generator) -> tuple[Array, dict[str, float | str]]:
-        newest = self.cuts[-1].density
-        u = newest.sample_one(max(10 * n, _DRAWS), self.x_o, rng)
-        inside = self.contains(u)
-        weight = np.exp(-newest.log_prob(u[inside], self.x_o[None]))
-        fraction = weight.sum() / len(u)
+        for cut in reversed(self.cuts):
+            u = cut.density.sample_one(max(10 * n, _DRAWS), self.x_o, rng)
+            inside = self.contains(u)
+            if inside.sum() >= _LEAST_SEEDS:
+                break
+        else:
+            raise SimulationError("the densities of earlier rounds exclude each other; use fewer rounds or method npe")
+        log_weight = -cut.density.log_prob(u[inside], self.x_o[None])
+        weight = np.exp(log_weight - log_weight.max())
+        fraction = weight.sum() / len(u) * np.exp(log_weight.max())
         u = u[inside][rng.choice(int(inside.sum()), n, p=weight / weight.sum())]
         moved, sweeps = 0, int(np.clip(_EVALUATIONS // n, *_SWEEPS))
         for _ in range(sweeps):

@@ -75,11 +75,14 @@ class Simulator(ABC):
         need_shape("theta", theta, (None, len(self.model.free)))
         index = np.arange(len(theta)) if index is None else np.asarray(index)
         need_shape("index", index, (len(theta),))
-        response = np.full((len(theta), *self.protocol.command.shape), np.nan)
         possible = self._possible(theta)
-        reached = np.ones(len(theta), bool)
-        if possible.any():
-            response[possible], reached[possible] = self._simulate(theta[possible], seed, index[possible])
+        if possible.all() and len(theta):
+            response, reached = self._simulate(theta, seed, index)
+        else:
+            response = np.full((len(theta), *self.protocol.command.shape), np.nan)
+            reached = np.ones(len(theta), bool)
+            if possible.any():
+                response[possible], reached[possible] = self._simulate(theta[possible], seed, index[possible])
         status = np.where(reached, judge(response), Status.SOLVER)
         response[~np.isin(status, [Status.OK, Status.RUNAWAY])] = np.nan
         return Traces(response, status)

@@ -7,12 +7,15 @@ from hhfit.errors import SimulationError
 from hhfit.inference import Budget
 from hhfit.journal import Memory
 
-QUICK = {"hidden": 32, "embedding": 8, "transforms": 2, "steps": 1200, "epochs": 100, "members": 2}
+QUICK = {"hidden": 24, "embedding": 4, "transforms": 2, "bins": 6, "steps": 600, "epochs": 100, "members": 2}
+
+
+BETWEEN = {"steps_between": 400}
 
 
 def fit(method, problem, x_o, *, simulations=2000, rounds=1, seed=0, journal=None, **settings):
     journal = journal or Memory()
-    settings = QUICK | settings
+    settings = QUICK | (BETWEEN if method == "tsnpe" else {}) | settings
     return inference.get(method, Budget(simulations, rounds), **settings).fit(
         problem.prior, problem.simulate, np.array(x_o), seed, journal
     )
@@ -34,7 +37,11 @@ def divergence(problem, x_o, posterior):
     rng = np.random.default_rng(0)
     exact = problem.exact(x_o)
     theta = np.stack([marginal.rvs(4000, random_state=rng) for marginal in exact], axis=1)
-    return np.mean(sum(m.logpdf(theta[:, p]) for p, m in enumerate(exact)) - posterior.log_prob(theta))
+    log_ratio = sum(m.logpdf(theta[:, p]) for p, m in enumerate(exact)) - posterior.log_prob(theta)
+    cut_off = np.isinf(log_ratio)
+    # each truncation gives up 1e-4 of its density's mass: two rounds, 0.8 of 4000 draws expected
+    assert cut_off.sum() <= 8
+    return np.mean(log_ratio[~cut_off])
 
 
 @pytest.mark.parametrize("x_o", [[0.5, -1.0], [1.9, 0.0]], ids=["inside", "at the edge"])
@@ -53,7 +60,7 @@ def test_posterior_is_the_closed_form_one_and_does_not_leak(gaussian, method, ro
 @pytest.mark.parametrize(("method", "rounds"), [("npe", 1), ("tsnpe", 3)])
 def test_density_integrates_to_one_over_the_prior(gaussian, method, rounds):
     problem = gaussian()
-    posterior = fit(method, problem, [1.9, 0.0], simulations=1500, rounds=rounds, steps=300)
+    posterior = fit(method, problem, [1.9, 0.0], simulations=1500, rounds=rounds, steps=100)
     centres = -2 + 4 * (np.arange(400) + 0.5) / 400
     grid = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
     assert np.exp(posterior.log_prob(grid)).mean() * 16 == pytest.approx(1.0, abs=0.02)
@@ -72,7 +79,7 @@ def test_same_seed_gives_the_same_samples_and_another_seed_others(gaussian, meth
     assert (one != three).all()
 
 
-@pytest.mark.parametrize("kept", [1, 3])
+@pytest.mark.parametrize("kept", [3])
 def test_an_interrupted_fit_resumes_to_the_identical_posterior(gaussian, kept):
     problem = gaussian()
     journal = Memory()
@@ -93,8 +100,8 @@ def test_an_interrupted_fit_resumes_to_the_identical_posterior(gaussian, kept):
 def test_undefined_features_are_no_lost_rows(gaussian, method, rounds):
     problem = gaussian(extra=1, undefined=0.5)
     journal = Memory()
-    posterior = fit(method, problem, [0.5, -1.0, np.nan], simulations=3000, rounds=rounds, journal=journal)
-    assert journal.logs["round-01"]["trained_on"] == 3000 // rounds
+    posterior = fit(method, problem, [0.5, -1.0, np.nan], simulations=2000, rounds=rounds, journal=journal)
+    assert journal.logs["round-01"]["trained_on"] == 2000 // rounds
     assert journal.logs["round-01"]["undefined_share"] == pytest.approx(0.5, abs=0.06)
     theta = posterior.sample(2000, seed=1)
     for p, exact in enumerate(problem.exact([0.5, -1.0])):

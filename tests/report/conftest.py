@@ -138,8 +138,8 @@ def make_fit():
             features=FeatureSet(
                 "closed_form",
                 "Features that are linear in the parameters",
-                tuple(Feature(n, "none", n, "stimulus", "none", u) for n, u in zip(FEATURES, UNITS, strict=True)),
-                {"threshold": -20.0},
+                tuple(Feature(n, "waveform", n, "stimulus", "none", u) for n, u in zip(FEATURES, UNITS, strict=True)),
+                {},
                 "",
             ),
             x_o=x_o,

@@ -1,0 +1,105 @@
+"""The native simulator: a numba kernel generated from the model, vectorised over parameter sets."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import final
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.errors import InputError
+from hhfit.simulators import _kernel
+from hhfit.simulators._base import Simulator as Base
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Simulator(Base):
+    """Runs the model in blocks of simulations, one per vector lane.
+
+    Args:
+        scheme: One of ``SCHEMES``, or ``"auto"``: sequential exponential Euler with noise, RK4 without.
+        precision: ``"float64"`` or ``"float32"``.
+        threads: Threads over blocks; one by default, since hhfit runs one process per core.
+
+    Raises:
+        InputError: If the scheme or the precision is unknown.
+    """
+
+    scheme: str = "auto"
+    precision: str = "float64"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scheme not in ("auto", *_kernel.SCHEMES):
+            raise InputError(f"unknown scheme {self.scheme!r}; available: auto, {', '.join(_kernel.SCHEMES)}")
+        if self.precision not in _kernel.LANES:
+            raise InputError(f"precision is {self.precision!r}, must be one of {', '.join(_kernel.LANES)}")
+
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but what is generated: that is made again where it is needed."""
+        return {name: value for name, value in self.__dict__.items() if name != "kernel"}
+
+    @cached_property
+    def kernel(self) -> _kernel.Kernel:
+        """The generated kernel."""
+        scheme = self.scheme
+        if scheme == "auto":
+            scheme = "exponential-euler" if self.is_noisy else "rk4"
+        return _kernel.generate(self.model, scheme, self.precision, self.is_noisy)
+
+    def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
+        lanes = _kernel.LANES[self.precision]
+        run = _load(self.kernel.source).run
+        command = np.ascontiguousarray(self.protocol.command, dtype=self.precision)
+        response = np.empty((len(theta), *command.shape), self.precision)
+
+        padded = np.minimum(np.arange(-(-len(theta) // lanes) * lanes), len(theta) - 1)
+        constants = self.kernel.rows(self.model, theta[padded], self.dt)
+        number = index[padded].astype(np.uint64)
+
+        def block(start: int) -> None:
+            rows = slice(start, start + lanes)
+            whole = start + lanes <= len(theta)
+            out = response[rows] if whole else np.empty((lanes, *command.shape), self.precision)
+            run(np.ascontiguousarray(constants[:, rows]), command, self.substeps, np.uint64(seed), number[rows], out)
+            if not whole:
+                response[start:] = out[: len(theta) - start]
+
+        starts = range(0, len(theta), lanes)
+        if self.threads == 1:
+            for start in starts:
+                block(start)
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(block, starts))
+        return response, np.ones(len(theta), bool)
+
+
+@cache
+def _load(source: str) -> ModuleType:
+    """The module of a generated text, from the user's cache; numba keeps its machine code beside it."""
+    name = "kernel_" + hashlib.sha256(source.encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hhfit" / "batched"
+    path = folder / f"{name}.py"
+    if not path.is_file() or path.read_text() != source:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
+            file.write(source)
+        os.replace(file.name, path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise AssertionError(f"no loader for {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from hhfit import references
+from hhfit.prior import Marginal, Prior
+
+INVALID = Prior(("a",), ("1",), (Marginal("uniform", 0.0, 16.0),))
+SMALL = [
+    (references.LinearGaussian(references.box(2, 1.0)), np.array([0.9, 0.0])),
+    (references.LinearGaussian(references.normal(np.array([1.0, 2.0]), np.array([[1, 0.6], [0.6, 1]]))), np.ones(2)),
+    (references.TwoMoons(references.box(2, 1.0)), np.array([0.0, 0.1])),
+    (references.Mixture(references.box(1, 10.0)), np.zeros(1)),
+    (references.Mixture(references.box(1, 10.0), (1.0, -1.0), (1.0, 1.0)), np.array([5.0])),
+    (references.Invalid(INVALID), np.array([3.0])),
+]
+
+
+@pytest.mark.parametrize(
+    ("problem", "x_o"), SMALL, ids=["box", "correlated", "moons", "common mean", "fork", "invalid"]
+)
+def test_draws_follow_prior_times_likelihood(problem, x_o):
+    points = 400 if problem.prior.n_parameters == 2 else 16_000
+    u, chance = problem.grid(x_o, points)
+    drawn = problem.prior.to_cube(problem.sample(x_o, 20_000, seed=1))
+    for p in range(u.shape[1]):
+        edges = np.linspace(0, 1, 17)
+        exact = np.histogram(u[:, p], edges, weights=chance)[0]
+        found = np.histogram(drawn[:, p], edges)[0] / len(drawn)
+        # sd of a bin at most 0.0035
+        np.testing.assert_allclose(found, exact, atol=0.015)
+
+
+@pytest.mark.parametrize(
+    ("problem", "x_o"), SMALL, ids=["box", "correlated", "moons", "common mean", "fork", "invalid"]
+)
+def test_simulations_near_the_observation_come_from_the_posterior(problem, x_o):
+    """The simulator and the likelihood are the same model."""
+    theta = problem.prior.sample(400_000, seed=2)
+    simulations = problem.simulate(theta, 0)
+    near = np.flatnonzero((np.abs(simulations.x - x_o) < 0.05).all(axis=1))
+    exact = problem.prior.to_cube(problem.sample(x_o, 20_000, seed=3))
+    found = problem.prior.to_cube(theta[near])
+    assert len(near) > 100
+    error = 4 * found.std(axis=0) / np.sqrt(len(near)) + 0.01
+    assert (np.abs(found.mean(axis=0) - exact.mean(axis=0)) < error).all()
+    assert found.std(axis=0) == pytest.approx(exact.std(axis=0), rel=0.15)
+
+
+def test_numbers_of_the_common_mean_mixture_are_the_published_ones():
+    problem = references.Mixture(references.box(1, 10.0))
+    theta = problem.sample(np.zeros(1), 200_000, seed=1)[:, 0]
+    assert theta.var() == pytest.approx(0.505, abs=0.01)
+    assert np.exp(problem.log_likelihood(np.zeros((1, 1)), np.zeros(1)))[0] == pytest.approx(2.194, abs=1e-3)
+
+
+def test_glm_posterior_is_resampled_well_and_agrees_with_a_chain():
+    problem = references.Glm.of_paper()
+    x_o = problem.draw(problem.truth[None], np.random.default_rng(1))[0]
+    theta, share = problem.resample(x_o, 4000, seed=0)
+    assert share > 0.3
+    rng, at = np.random.default_rng(5), theta[:200].copy()
+    root = np.linalg.cholesky(np.cov(theta.T)) * 2.38 / np.sqrt(10)
+
+    def height(t):
+        return problem.prior.log_prob(t) + problem.log_likelihood(t, x_o)
+
+    chain = []
+    for step in range(400):
+        trial = at + rng.standard_normal(at.shape) @ root.T
+        good = np.log(rng.random(len(at))) < height(trial) - height(at)
+        at = np.where(good[:, None], trial, at)
+        if step >= 100 and step % 10 == 0:
+            chain.append(at)
+    chain = np.concatenate(chain)
+    np.testing.assert_allclose(theta.mean(axis=0), chain.mean(axis=0), atol=0.15 * chain.std(axis=0).max())
+    np.testing.assert_allclose(theta.std(axis=0), chain.std(axis=0), rtol=0.12)
+
+
+def test_about_half_of_the_invalid_toy_fails():
+    problem = references.Invalid(INVALID)
+    failed = ~problem.simulate(INVALID.sample(20_000, seed=0), 0).usable
+    assert failed.mean() == pytest.approx(0.5, abs=0.02)
+    valid = [
+        (~failed)[problem.simulate(INVALID.sample(20_000, seed=0), 0).theta[:, 0].astype(int) == i].mean()
+        for i in (0, 15)
+    ]
+    assert valid[0] > 0.9
+    assert valid[1] < 0.1
