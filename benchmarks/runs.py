@@ -294,7 +294,7 @@ def million(options):
     costs = []
     with tempfile.TemporaryDirectory() as folder, Workers(2) as workers, Peak() as peak:
         parts = Parts(Path(folder) / "round-01")
-        mapped(workers, task, *_prior(task, 400))
+        mapped(workers, task, *_prior(task, 4000))
         for size in (10_000, n):
             spent, (theta, index) = time.process_time() + workers.usage.cpu_s, _prior(task, size)
             start, kept = time.perf_counter(), []
