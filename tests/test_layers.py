@@ -45,6 +45,7 @@ ALLOWED = {
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
     "diagnostics": [*VALUES, *POSTERIOR, "result"],
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
+    "export": [*VALUES, *POSTERIOR, "result", "simulators"],
     "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
 }
 COMPOSERS = {"pipeline", "cli", "reproduce", "example", "__init__"}
