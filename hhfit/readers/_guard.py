@@ -45,7 +45,12 @@ def reads(path: Path, kind: str) -> Iterator[None]:
                 "check that the file is complete, or export it to CSV or NWB 2"
             )
         if text:
-            raise InputError(text)
+            raise InputError(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """One line without the control characters that damaged names and units bring along."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
 def need_room(path: Path, n_bytes: float) -> None:

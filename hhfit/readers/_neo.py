@@ -57,4 +57,15 @@ def _signals_of(reader: Any, path: Path) -> _signals.Signals:  # noqa: ANN401 - 
         raise InputError(
             f"its signals are sampled at {min(rates):g} to {max(rates):g} Hz, must be alike; export to CSV"
         )
-    return _signals.Signals(path.name, names, units, data, 1000.0 / rates[0], list(range(n_segments)))
+    names, units, data = _merged(names, units, data)
+    return _signals.Signals(path.name, names, units, data, 1000.0 / rates[0], list(range(len(data[0]))))
+
+
+def _merged(
+    names: list[str], units: list[str], data: list[list[Array]]
+) -> tuple[list[str], list[str], list[list[Array]]]:
+    """Channels of the same name and unit are the sweeps of one signal: AxoGraph stores a column for each."""
+    merged: dict[tuple[str, str], list[Array]] = {}
+    for name, unit, rows in zip(names, units, data, strict=True):
+        merged.setdefault((name, unit), []).extend(rows)
+    return [name for name, _ in merged], [unit for _, unit in merged], list(merged.values())
