@@ -227,14 +227,14 @@ def memory(options):
     """Peak memory of 10^5 simulations over that of 10^4, features kept, traces dropped block by block."""
     sizes = (2_000, 20_000) if options.quick else (10_000, 100_000)
     code = (
-        "import resource, sys, numpy as np\nfrom hhfit import model, protocol, simulators\n"
+        "import sys, numpy as np\nfrom hhfit import model, protocol, simulators\n"
         "m = model.load('pospischil')\np = protocol.step(np.array([500.]), on=10., off=60., duration=120., dt=0.01)\n"
         "s = simulators.get('batched', m, p)\nn = int(sys.argv[1])\n"
         "theta = m.prior.sample(n, seed=1)\nx = np.empty(n)\n"
         "for k in range(0, n, 256):\n"
         "    v = s(theta[k:k + 256], 1, np.arange(k, min(k + 256, n))).response[:, 0]\n"
         "    x[k:k + 256] = ((v[:, :-1] <= 0) & (v[:, 1:] > 0)).sum(axis=1)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) / 1024)"
     )
     peaks = [
         float(subprocess.run([sys.executable, "-c", code, str(n)], capture_output=True, check=True).stdout)
