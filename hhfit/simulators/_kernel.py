@@ -196,18 +196,24 @@ class _Writer:
         return f"s[{place * self.lanes} + n]"
 
     def exponential(self) -> list[str]:
-        """Potential first, from the old gates; then each gate at the new potential."""
+        """Potential first, from the old gates; then each gate at the new potential; then calcium from both."""
         lines = [*self._load(), *self._rates([self.equations.conductance, self.equations.drive], "a", "v")]
         g, drive = (self._name(node, "a") for node in (self.equations.conductance, self.equations.drive))
         lines += [f"z = h * {g}", f"b = h * ({drive} + i)", *_relax("w", "v", "z", "b")]
         lines += [f"{self.slot(0)} = w"]
-        targets = [node for m in self.equations.motions for node in (m.gain, m.rate)]
-        lines += self._rates(targets, "b", "w")
+        gates = [(n, m) for n, m in enumerate(self.equations.motions) if m.name != "ca"]
+        lines += self._rates([node for _, m in gates for node in (m.gain, m.rate)], "b", "w")
+        for n, motion in gates:
+            lines += self._relaxed(n, motion, "b")
         for n, motion in enumerate(self.equations.motions):
-            gain, rate = self._name(motion.gain, "b"), self._name(motion.rate, "b")
-            lines += _relax(f"y{n}", f"x{n}", rate, gain)
-            lines += [f"{self.slot(n + 1)} = y{n}"]
+            if motion.name == "ca":
+                states = [f"x{n}" if m.name == "ca" else f"y{k}" for k, m in enumerate(self.equations.motions)]
+                lines += [*self._rates([motion.gain, motion.rate], "c", "w", states), *self._relaxed(n, motion, "c")]
         return lines
+
+    def _relaxed(self, n: int, motion: Motion, tag: str) -> list[str]:
+        lines = _relax(f"y{n}", f"x{n}", self._name(motion.rate, tag), self._name(motion.gain, tag))
+        return [*lines, f"{self.slot(n + 1)} = y{n}"]
 
     def forward(self) -> list[str]:
         """Forward Euler, gates at the new potential (Lueckmann et al. 2017)."""

@@ -35,7 +35,6 @@ ASSIGNED {{
 }}
 BREAKPOINT {{
 {solve}    i = 0.001 * ({current} - command)
-    inward = {inward}
 }}
 {derivatives}FUNCTION vtrap(x, y) {{
     if (fabs(x / y) < 1e-5) {{
@@ -100,14 +99,13 @@ def _body(model: Model, name: str) -> str:
             + [f"    {_state(c, g)} = {_text(g.inf)}" for c, g in moving]
         ),
         solve="    SOLVE gates METHOD cnexp\n" if states else "",
-        inward=_inward(model),
         current=" + ".join(_current(channel) for channel in model.channels) or "0",
         derivatives=_derivatives(model, moving),
     )
 
 
 def _inward(model: Model) -> str:
-    """Calcium that flows into the pool [mM/ms]; of the last step, so that the pool's equation is linear."""
+    """Calcium that flows into the pool [mM/ms] at the new potential and gates; apart, so that ``cnexp`` is linear."""
     if model.calcium is None:
         return "0"
     total = " + ".join(_current(channel) for channel in model.channels if channel.name in model.calcium.channels)
@@ -116,9 +114,7 @@ def _inward(model: Model) -> str:
 
 def _derivatives(model: Model, moving: list[tuple[Channel, Gate]]) -> str:
     rates, equations = [], []
-    if model.calcium is not None:
-        equations.append(f"    pool' = inward - (pool - {_text(model.calcium.rest)}) / ({_text(model.calcium.tau)})")
-    if not moving and not equations:
+    if not moving and model.calcium is None:
         return ""
     for n, (channel, gate) in enumerate(moving):
         state = _state(channel, gate)
@@ -128,6 +124,9 @@ def _derivatives(model: Model, moving: list[tuple[Channel, Gate]]) -> str:
         elif gate.tau is not None:
             rates += [f"    r{n} = {_text(gate.inf)}", f"    t{n} = {_text(gate.tau)}"]
             equations.append(f"    {state}' = (r{n} - {state}) / t{n}")
+    if model.calcium is not None:
+        equations.append(f"    inward = {_inward(model)}")
+        equations.append(f"    pool' = inward - (pool - {_text(model.calcium.rest)}) / ({_text(model.calcium.tau)})")
     names = ", ".join(f"r{n}, t{n}" for n in range(len(moving)))
     local = [f"    LOCAL {names}"] if names else []
     return "\n".join(["DERIVATIVE gates {", *local, *rates, *equations, "}", ""])
