@@ -65,12 +65,15 @@ class Extractor(Base):
         for sweep in range(sweeps):
             for window in sorted({feature.window for feature in features}):
                 columns = [k for k, feature in enumerate(features) if feature.window == window]
-                chosen = np.array([FUNCTIONS[features[k].function][:2] for k in columns], np.int64).T
+                chosen = np.array(
+                    list(zip(*(FUNCTIONS[features[k].function][:2] for k in columns), strict=True)), np.int64
+                )
                 bounds = window_bounds(protocol, sweep, window)
                 if bounds[1] > bounds[0] and points.t.size >= SHORTEST + self.settings["DerivativeWindow"]:
                     where = positions(points.t, *bounds, float(current[sweep]))
                     x = np.empty((rows, len(columns)))
-                    compute(np.asarray(response[:, sweep], float), points, where, self.rules, chosen, x)
+                    # a copy: the kernel is compiled again for every layout, and for read-only arrays
+                    compute(np.array(response[:, sweep], float), points, where, self.rules, chosen, x)
                     values[:, sweep, columns] = x
         if protocol.dt > self.settings["coarsest_step"] + 1e-9:
             values[..., [_is_shape(feature) for feature in features]] = np.nan
@@ -79,7 +82,7 @@ class Extractor(Base):
     @property
     def rules(self) -> Rules:
         """The settings as the kernel takes them."""
-        return Rules(**{name: self.settings[name] for name in Rules._fields})
+        return Rules(**{name: type(DEFAULTS[name])(self.settings[name]) for name in Rules._fields})
 
 
 def _is_shape(feature: Feature) -> bool:
@@ -105,7 +108,7 @@ def spike_times(response: Array, dt: float, settings: Settings) -> Array:
         return np.empty(0)
     peaks = np.empty(points.t.size, np.int64)
     everything = positions(points.t, 0.0, float(points.t[-1]), 0.0)
-    return points.t[peaks[: locate(np.asarray(response, float), points, everything, extractor.rules, peaks)]]
+    return points.t[peaks[: locate(np.array(response, float), points, everything, extractor.rules, peaks)]]
 
 
 def spike_counts(response: Array, protocol: Protocol, settings: Settings) -> Array:
