@@ -142,7 +142,7 @@ def _begin(v: Array, t: Array, floor: int, peak: int, rules: Rules) -> int:
         while begin > floor and slope(v, t, begin - 1) > threshold:
             begin -= 1
         begin = min(begin, v.size - width)
-        if begin == floor:
+        if begin <= floor:
             return -1
         steep = True
         for i in range(begin, begin + width):
