@@ -79,3 +79,9 @@ class FitResult:
     def quantiles(self) -> Array:
         """Quantiles .025, .25, .5, .75, .975 of every parameter, shape ``(P, 5)``."""
         return np.quantile(self.samples, [0.025, 0.25, 0.5, 0.75, 0.975], axis=0).T
+
+    @cached_property
+    def most_probable(self) -> int:
+        """Row of the predictive simulations whose parameters are the most probable of those that did not fail."""
+        simulations = self.predictive.simulations
+        return int(np.argmax(np.where(simulations.usable, self.posterior.log_prob(simulations.theta), -np.inf)))

@@ -27,7 +27,9 @@ ALLOWED = {
     "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
     "posterior": ["arrays", "prior"],
-    "readers": VALUES,
+    "stimulus": ["arrays", "errors"],
+    "plausibility": VALUES,
+    "readers": [*VALUES, "stimulus", "plausibility"],
     "simulators": VALUES,
     "extractors": VALUES,
     "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
@@ -42,6 +44,7 @@ ALLOWED = {
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
     "diagnostics": [*VALUES, *POSTERIOR, "result"],
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
+    "export": [*VALUES, *POSTERIOR, "result", "simulators"],
     "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
 }
 COMPOSERS = {"pipeline", "cli", "reproduce", "example", "__init__"}

@@ -7,19 +7,24 @@
     leaked_mass(samples, prior)         # mass outside the prior's support
     contraction(samples, prior)         # 1 - posterior variance / prior variance
     correlations(samples, prior)        # between parameters, in units of the prior's CDF
+    conditional_correlations(samples, prior)  # with all other parameters held fixed: compensation
     effective_sample_size(samples)      # distinct draws that repeated rows are worth
     calibration(posterior, simulations, seed)      # expected coverage, SBC ranks; needs an Amortized posterior
-    novelty(x, x_o, names, scales, seed)           # out-of-distribution p of the recording
+    novelty(x, x_o, names, seed)                   # out-of-distribution p of the recording
     spike_agreement(predictive, protocol, sweeps)  # median count within 2 or 20 % of the recorded one
     feature_errors(predictive, x_o, ...)           # posterior predictive, feature by feature
+    robust(posterior, simulations, x_o, ...)    # draws that ignore features the model cannot meet
+    sensitivity(samples, names, refit)  # shift of every parameter when an assumption is changed
+    exit_code(checks)                   # 3 when the verdict is bad, else 0: for hhfit check
 
-Nothing here simulates: a check of a 10,000-simulation fit takes seconds.
+Nothing here but sensitivity simulates: a check of a 10,000-simulation fit takes seconds.
 """
 
 from hhfit.diagnostics._calibration import calibration
 from hhfit.diagnostics._check import check, prior_simulations
 from hhfit.diagnostics._identifiability import (
     boundary_mass,
+    conditional_correlations,
     contraction,
     correlations,
     effective_sample_size,
@@ -27,24 +32,34 @@ from hhfit.diagnostics._identifiability import (
 )
 from hhfit.diagnostics._novelty import novelty
 from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
-from hhfit.diagnostics._verdict import BAD, DOUBTFUL, GOOD, Reason, verdict
+from hhfit.diagnostics._robust import Robust, robust
+from hhfit.diagnostics._sensitivity import DESIGN, Assumption, sensitivity, sentences
+from hhfit.diagnostics._verdict import BAD, DOUBTFUL, GOOD, Reason, exit_code, verdict
 
 __all__ = [
     "BAD",
+    "DESIGN",
     "DOUBTFUL",
     "GOOD",
+    "Assumption",
     "Reason",
+    "Robust",
     "boundary_mass",
     "calibration",
     "check",
+    "conditional_correlations",
     "contraction",
     "correlations",
     "effective_sample_size",
+    "exit_code",
     "feature_errors",
     "leaked_mass",
     "novelty",
     "outcomes",
     "prior_simulations",
+    "robust",
+    "sensitivity",
+    "sentences",
     "spike_agreement",
     "verdict",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.posterior import Amortized
+from hhfit.prior import Prior
 from hhfit.simulations import Simulations
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -27,12 +28,13 @@ def calibration(posterior: Amortized, simulations: Simulations, seed: int) -> di
 
     Returns:
         ``n`` held-out simulations; ``coverage`` of the highest-density region per level, and the
-        whole ``curve`` of level and coverage; per parameter the mean ``rank`` of the truth (0.5
+        whole ``curve`` of level and coverage; ``tarp``, largest distance of the coverage of random
+        balls from what it should be, with its p; per parameter the mean ``rank`` of the truth (0.5
         when calibrated) and the Kolmogorov-Smirnov ``ks_p`` of its uniformity; ``n = 0`` with a
         ``reason`` if there are too few.
 
     Source:
-        Talts et al. 2018 (ranks); Deistler et al. 2022 (expected coverage).
+        Talts et al. 2018 (ranks); Deistler et al. 2022 (expected coverage); Lemos et al. 2023 (TARP).
     """
     rows = np.flatnonzero(np.isin(simulations.index, posterior.held_out) & simulations.usable)
     rows = np.random.default_rng(seed).permutation(rows)[:MAX_ROWS]
@@ -48,6 +50,7 @@ def calibration(posterior: Amortized, simulations: Simulations, seed: int) -> di
         "coverage": {f"{level:g}": float((mass <= level).mean()) for level in LEVELS},
         "rank": dict(zip(posterior.names, ranks.mean(axis=0).tolist(), strict=True)),
         "ks_p": dict(zip(posterior.names, _uniform_p(ranks), strict=True)),
+        "tarp": _tarp(posterior.prior, draws, theta, seed),
         "curve": [[level, float((mass <= level).mean())] for level in CURVE],
     }
 
@@ -61,6 +64,19 @@ def _mass_above(of_draws: Array, of_truth: Array) -> Array:
 def _ranks(draws: Array, theta: Array) -> Array:
     """Rank of the truth among its draws, in (0, 1), shape ``(N, P)``."""
     return ((draws < theta[:, None]).sum(axis=1) + 0.5) / (draws.shape[1] + 1)
+
+
+def _tarp(prior: Prior, draws: Array, theta: Array, seed: int) -> dict[str, float]:
+    """Whether the truth is as likely as any draw to be nearer to a random point of the prior."""
+    from scipy.stats import kstest
+
+    n, count, size = draws.shape
+    u = prior.to_cube(draws.reshape(-1, size)).reshape(draws.shape)
+    u_true = prior.to_cube(theta)
+    at = np.random.default_rng(seed + 1).random((n, 1, size))
+    nearer = (np.linalg.norm(u - at, axis=2) < np.linalg.norm(u_true[:, None] - at, axis=2)).sum(axis=1)
+    test = kstest((nearer + 0.5) / (count + 1), "uniform")
+    return {"distance": float(test.statistic), "p": float(test.pvalue)}
 
 
 def _uniform_p(ranks: Array) -> list[float]:

@@ -9,6 +9,7 @@ from hhfit.arrays import Array
 from hhfit.diagnostics._calibration import calibration
 from hhfit.diagnostics._identifiability import (
     boundary_mass,
+    conditional_correlations,
     contraction,
     correlations,
     effective_sample_size,
@@ -42,7 +43,7 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
     last = result.simulations.rows(~np.isin(result.simulations.index, first.index))
     checks: dict[str, Any] = {
         "parameters": _parameters(result),
-        "correlations": {"names": list(prior.names), "matrix": correlations(result.samples, prior).tolist()},
+        "correlations": _correlations(result),
         "leaked_mass": max([leaked_mass(result.samples, prior), _logged(result, "leaked_mass")]),
         "boundary_mass": boundary_mass(result.samples, prior),
         "effective_sample_size": effective_sample_size(result.samples),
@@ -50,11 +51,11 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "predictive_failed": float(1.0 - result.predictive.simulations.usable.mean()),
         "spikes": spike_agreement(result.predictive, result.recording.protocol, result.recording.sweeps),
         "features": feature_errors(result.predictive, first, result.x_o, names=names, scales=scales),
-        "out_of_distribution": novelty(first.x[first.usable], result.x_o, names=names, scales=scales, seed=seed),
+        "out_of_distribution": novelty(first.x[first.usable], result.x_o, names=names, seed=seed),
         "calibration": _calibration(result, seed),
     }
     checks["out_of_distribution"]["later_rounds"] = (
-        novelty(last.x[last.usable], result.x_o, names=names, scales=scales, seed=seed) if len(last) else None
+        novelty(last.x[last.usable], result.x_o, names=names, seed=seed) if len(last) else None
     )
     checks["standardized_distance"] = _distance(checks["features"])
     plain = to_plain(checks)
@@ -101,13 +102,29 @@ def _parameters(result: FitResult) -> dict[str, Any]:
     return table
 
 
+STRONG = 0.5
+"""Conditional correlation from which a pair of parameters is said to compensate each other."""
+
+
+def _correlations(result: FitResult) -> dict[str, Any]:
+    names = result.posterior.names
+    matrix = correlations(result.samples, result.posterior.prior)
+    fixed = conditional_correlations(result.samples, result.posterior.prior)
+    rows, columns = np.triu_indices(len(names), 1)
+    order = np.argsort(-np.abs(fixed[rows, columns]), kind="stable")[:3]
+    pairs = [{"names": [names[rows[k]], names[columns[k]]], "r": float(fixed[rows[k], columns[k]])} for k in order]
+    strongest = [pair for pair in pairs if abs(pair["r"]) >= STRONG]
+    return {
+        "names": list(names),
+        "matrix": matrix.tolist(),
+        "conditional": fixed.tolist(),
+        "strongest": strongest,
+    }
+
+
 def _calibration(result: FitResult, seed: int) -> dict[str, Any]:
     if isinstance(result.posterior, Amortized):
         return calibration(result.posterior, result.simulations, seed) | {"source": "held-out simulations"}
-    log: Mapping[str, Any] = result.rounds[-1] if result.rounds else {}
-    if "coverage" in log and log.get("coverage_n", 0) > 0:
-        number = int(log["coverage_n"])
-        return {"n": number, "reason": "", "coverage": log["coverage"], "source": "log of the last round"}
     return {"n": 0, "reason": "this method gives a posterior for the recording alone", "source": "none"}
 
 

@@ -65,6 +65,23 @@ def correlations(samples: Array, prior: Prior) -> Array:
     return matrix
 
 
+def conditional_correlations(samples: Array, prior: Prior) -> Array:
+    """Correlation of every pair with all other parameters held fixed, shape ``(P, P)``.
+
+    Taken on the normal scores of the prior's CDF, where it is minus the scaled precision matrix: exact
+    for a Gaussian posterior, its linear part otherwise. A pair that is strongly correlated here
+    compensates each other; a small marginal correlation can hide that.
+    """
+    from scipy.special import ndtri
+
+    z = ndtri(np.clip(prior.to_cube(samples), 1e-6, 1 - 1e-6))
+    precision = np.linalg.pinv(np.atleast_2d(np.cov(z, rowvar=False)))
+    scale = np.sqrt(np.diag(precision))
+    matrix = -precision / np.outer(scale, scale)
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
+
+
 def effective_sample_size(samples: Array) -> float:
     """Independent draws that samples ``(n, P)`` with repeated rows are worth: ``n^2 / sum(m^2)``.
 

@@ -1,31 +1,31 @@
 """Is the recording like anything that the model can do? A test against simulations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.diagnostics._prediction import to_scale
 
-NEIGHBOURS = 3
+NEIGHBOURS = 10
 MIN_CLASS = 300
 """Fewest simulations of the recording's firing class; below it, features are left out."""
+_FAR, _LEAST = 30.0, 1e-12
 MAX_REFERENCE, MAX_HELD_OUT = 6000, 3000
 
 
-def novelty(x: Array, x_o: Array, *, names: Sequence[str], scales: Sequence[str], seed: int) -> dict[str, Any]:
+def novelty(x: Array, x_o: Array, *, names: Sequence[str], seed: int) -> dict[str, Any]:
     """Out-of-distribution p of an observation, against simulations of its own firing class.
 
-    The distance to the third-nearest of the reference simulations, after whitening, is compared
-    with that of held-out simulations. A small p says that there are few simulations like the
-    recording; it does not prove that the model is wrong, nor does a large p prove it right.
+    Features become normal scores of the reference, and are whitened. The distance to the tenth-nearest
+    reference simulation, relative to how far those neighbours are from theirs, is compared with that of
+    held-out simulations. A small p says that there are few simulations like the recording; it does
+    not prove that the model is wrong, nor does a large p prove it right.
 
     Args:
         x: Features of simulations that did not fail, shape ``(N, F)``.
         x_o: Observed features, shape ``(F,)``.
         names: Names of the features.
-        scales: Their scales.
         seed: Seed of the split into reference and held-out simulations.
 
     Returns:
@@ -34,20 +34,24 @@ def novelty(x: Array, x_o: Array, *, names: Sequence[str], scales: Sequence[str]
         and of features ``used`` and ``left_out``.
 
     Source:
-        Class-conditional whitened nearest-neighbour test.
+        Breunig et al. 2000 (local outlier factor), here with a p from held-out simulations of the same
+        firing class.
     """
-    rows, columns = _firing_class(x, x_o, names)
+    rows, columns = firing_class(x, x_o, names)
     left_out = int(np.isfinite(x_o).sum() - len(columns))
     if len(rows) < MIN_CLASS or not len(columns):
         reason = f"only {len(rows)} simulations fire in the same sweeps as the recording; at least {MIN_CLASS} needed"
         return {"p": None, "reason": reason, "blame": [], "used": len(columns), "left_out": left_out}
-    y = np.stack([to_scale(x[rows, k], scales[k]) for k in columns], axis=1)
-    y_o = np.array([to_scale(x_o[k : k + 1], scales[k])[0] for k in columns])
-    order = np.random.default_rng(seed).permutation(len(y))
-    n_held = min(len(y) // 3, MAX_HELD_OUT)
-    held, reference = y[order[:n_held]], y[order[n_held:][:MAX_REFERENCE]]
-    whiten, z = _whitener(reference, y_o)
-    distances = _neighbour_distance(whiten(np.vstack([held, y_o[None]])), whiten(reference))
+    order = np.random.default_rng(seed).permutation(rows)
+    n_held = min(len(rows) // 3, MAX_HELD_OUT)
+    held, reference = (x[np.ix_(part, columns)] for part in (order[:n_held], order[n_held:][:MAX_REFERENCE]))
+    tested = np.vstack([held, x_o[None, columns]])
+    scores = [_normal_scores(reference[:, k]) for k in range(len(columns))]
+    y, y_reference = (
+        np.stack([score(part[:, k]) for k, score in enumerate(scores)], axis=1) for part in (tested, reference)
+    )
+    whiten, z = _whitener(y_reference, y[-1])
+    distances = _relative_distance(whiten(y), whiten(y_reference))
     p = (1 + (distances[:-1] >= distances[-1]).sum()) / (1 + n_held)
     worst = np.argsort(-np.abs(z), kind="stable")[:2]
     return {
@@ -72,7 +76,7 @@ def counts_spikes(name: str) -> bool:
     return "spikecount" in word or "nspikes" in word
 
 
-def _firing_class(x: Array, x_o: Array, names: Sequence[str]) -> tuple[Array, Array]:
+def firing_class(x: Array, x_o: Array, names: Sequence[str]) -> tuple[Array, Array]:
     """Rows that fire as the observation does, and the columns that it has, relaxed until enough rows remain.
 
     Two rows are of one class when the same features are undefined and the same spike counts are zero.
@@ -102,9 +106,34 @@ def _whitener(reference: Array, y_o: Array) -> tuple[Any, Array]:
     return whiten, precision @ ((y_o - centre) / scale) / np.sqrt(np.diag(precision))
 
 
-def _neighbour_distance(points: Array, reference: Array) -> Array:
-    """Distance of each point to its third-nearest reference point, shape ``(N,)``."""
-    from scipy.spatial.distance import cdist
+def _normal_scores(reference: Array) -> Callable[[Array], Array]:
+    """Map from values to normal quantiles of the reference; beyond its range it goes on straight.
 
-    blocks = (cdist(points[i : i + 500], reference) for i in range(0, len(points), 500))
-    return np.concatenate([np.partition(block, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1] for block in blocks])
+    It makes the test blind to the scale of a feature: one that spans decades counts like any other.
+    """
+    from scipy.special import ndtri
+
+    values, counts = np.unique(reference, return_counts=True)
+    scores = ndtri((np.cumsum(counts) - counts / 2) / len(reference))
+    if len(values) == 1:
+        return lambda x: np.where(x == values[0], 0.0, np.sign(x - values[0]) * _FAR)
+    inner = max(1, len(values) // 50)
+    slope_low = (scores[inner] - scores[0]) / (values[inner] - values[0])
+    slope_high = (scores[-1] - scores[-1 - inner]) / (values[-1] - values[-1 - inner])
+
+    def score(x: Array) -> Array:
+        inside = np.interp(x, values, scores)
+        below, above = np.minimum(x - values[0], 0.0) * slope_low, np.maximum(x - values[-1], 0.0) * slope_high
+        return np.clip(inside + below + above, -_FAR, _FAR)
+
+    return score
+
+
+def _relative_distance(points: Array, reference: Array) -> Array:
+    """Distance to the tenth-nearest reference point, over the mean of that of its ten neighbours, shape ``(N,)``."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(reference)
+    own = tree.query(reference, k=NEIGHBOURS + 1)[0][:, -1]
+    distance, neighbour = tree.query(points, k=NEIGHBOURS)
+    return distance[:, -1] / np.maximum(own[neighbour].mean(axis=1), _LEAST)

@@ -37,6 +37,11 @@ def verdict(checks: Checks) -> tuple[str, list[Reason]]:
     return word, sorted(reasons, key=lambda reason: order.index(reason.level))
 
 
+def exit_code(checks: Checks) -> int:
+    """What ``hhfit check`` ends with: 3 when the verdict is bad, else 0."""
+    return 3 if verdict(checks)[0] == BAD else 0
+
+
 def _spikes(checks: Checks) -> list[Reason]:
     table = checks["spikes"]
     agreeing, total = table["agreeing"], table["total"]
@@ -97,9 +102,9 @@ def _few(names: list[str], most: int = 4) -> str:
 def _failures(checks: Checks) -> list[Reason]:
     failed = checks["predictive_failed"]
     if failed > 0.5:
-        return [Reason(BAD, f"{failed:.0%} of the posterior-predictive simulations failed.")]
+        return [Reason(BAD, f"{100 * failed:.0f} % of the posterior-predictive simulations failed.")]
     if failed > 0.1:
-        return [Reason(DOUBTFUL, f"{failed:.0%} of the posterior-predictive simulations failed.")]
+        return [Reason(DOUBTFUL, f"{100 * failed:.0f} % of the posterior-predictive simulations failed.")]
     return []
 
 
@@ -122,7 +127,7 @@ def _calibration(checks: Checks) -> list[Reason]:
         return [Reason(NOTE, f"Calibration could not be measured: {test['reason']}.")]
     covered = test["coverage"]["0.9"]
     error = (0.09 / test["n"]) ** 0.5
-    where = f"the 90 % region holds the truth in {covered:.0%} of {test['n']} simulations with known parameters"
+    where = f"the 90 % region holds the truth in {100 * covered:.0f} % of {test['n']} simulations with known parameters"
     reasons = []
     if covered < min(0.80, 0.9 - 3 * error):
         reasons.append(Reason(BAD, f"The posterior is too narrow: {where}."))
@@ -132,6 +137,10 @@ def _calibration(checks: Checks) -> list[Reason]:
         reasons.append(Reason(NOTE, f"The posterior is wider than it need be: {where}."))
     else:
         reasons.append(Reason(GOOD, f"The posterior's width is right on average: {where}."))
+    tarp = test.get("tarp")
+    if tarp and tarp["p"] < 0.001 and tarp["distance"] > 0.1:
+        text = f"Random regions hold the truth at a rate that is off by {tarp['distance']:.2f} (TARP)"
+        reasons.append(Reason(DOUBTFUL, f"{text}: the posterior is too narrow or misplaced."))
     return reasons + _ranks(test)
 
 
@@ -151,7 +160,9 @@ def _leakage(checks: Checks) -> list[Reason]:
     leaked = checks["leaked_mass"]
     if leaked > 0.001:
         level = BAD if leaked > 0.01 else DOUBTFUL
-        return [Reason(level, f"{leaked:.1%} of the posterior lies outside the prior's range, where it cannot be.")]
+        return [
+            Reason(level, f"{100 * leaked:.1f} % of the posterior lies outside the prior's range, where it cannot be.")
+        ]
     return []
 
 
@@ -159,7 +170,7 @@ def _boundary(checks: Checks) -> list[Reason]:
     table = checks["boundary_mass"]
     pressed = []
     for side, word in (("low", "lower"), ("high", "upper")):
-        pressed += [f"{name} ({word} end, {mass:.0%})" for name, mass in table[side].items() if mass > 0.1]
+        pressed += [f"{name} ({word} end, {100 * mass:.0f} %)" for name, mass in table[side].items() if mass > 0.1]
     if not pressed:
         return []
     text = f"The posterior presses against the prior's range: {_few(pressed)} of the mass in the outer 1 %"

@@ -5,6 +5,7 @@
     spike_counts(result)        spike count against current
     first_spikes(result)        first spike of one sweep, recorded and predicted, aligned
     marginals(result)           one panel per parameter, over its prior range
+    marginal(result, p)         one of them, for a page of small figures
     pairs(result)               pair plot: marginals and upper triangle
     feature_errors(result)      posterior predictive of every feature, in prior sd
     calibration(result)         expected coverage, ranks of the truth
@@ -15,7 +16,7 @@ stay apart for colour-blind readers and in grey (Okabe & Ito palette). Nothing t
 """
 
 from hhfit.plots._checks import calibration, feature_errors
-from hhfit.plots._posterior import marginals, pairs
+from hhfit.plots._posterior import marginal, marginals, pairs
 from hhfit.plots._style import png, save
 from hhfit.plots._traces import first_spikes, spike_counts, sweep, traces
 
@@ -23,6 +24,7 @@ __all__ = [
     "calibration",
     "feature_errors",
     "first_spikes",
+    "marginal",
     "marginals",
     "pairs",
     "png",

@@ -24,13 +24,25 @@ def marginals(result: FitResult) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False)
     for p, axes in enumerate(grid.ravel()):
         if p < n:
-            _marginal(axes, result, p)
-            low, median, high = result.quantiles[p, [0, 2, 4]]
-            axes.set_title(f"{_short(median)}  ({_short(low)} to {_short(high)})", fontsize=7.5)
-            axes.set_xlabel(_name(result, p))
+            _titled_marginal(axes, result, p)
         else:
             axes.set_axis_off()
     return figure
+
+
+@styled
+def marginal(result: FitResult, p: int) -> Figure:
+    """One parameter over its prior range, with median, 95 % interval and truth."""
+    figure = Figure(figsize=(2.1, 1.75), dpi=DPI)
+    _titled_marginal(figure.subplots(), result, p)
+    return figure
+
+
+def _titled_marginal(axes: Axes, result: FitResult, p: int) -> None:
+    _marginal(axes, result, p)
+    low, median, high = result.quantiles[p, [0, 2, 4]]
+    axes.set_title(f"{_short(median)}  ({_short(low)} to {_short(high)})", fontsize=7.5)
+    axes.set_xlabel(_name(result, p))
 
 
 @styled

@@ -61,16 +61,17 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def png(figure: Figure) -> bytes:
     """The figure as PNG."""
     memory = io.BytesIO()
-    with mpl.rc_context(_RC):
-        FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(memory, metadata={"Software": None})
     return memory.getvalue()
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write ``path`` with the suffixes ``.png`` and ``.pdf``."""
-    path.with_suffix(".png").write_bytes(png(figure))
-    with mpl.rc_context(_RC):
+def save(figure: Figure, path: Path) -> bytes:
+    """Write ``path`` with the suffixes ``.png`` and ``.pdf``; returns the PNG."""
+    image = png(figure)
+    path.with_suffix(".png").write_bytes(image)
+    with mpl.rc_context({"pdf.fonttype": _RC["pdf.fonttype"]}):
         figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+    return image
 
 
 def quantity_label(name: str, unit: str) -> str:

@@ -12,16 +12,13 @@ from hhfit.result import FitResult
 DRAWS = 6
 """Predicted traces shown beside the most probable one."""
 
-
-def best_row(result: FitResult) -> int:
-    """Row of the predictive simulations whose parameters are the most probable."""
-    density = result.posterior.log_prob(result.predictive.simulations.theta)
-    return int(np.argmax(np.where(result.predictive.simulations.usable, density, -np.inf)))
+SPIKE_HEIGHT = 15.0
+"""Least height [mV] above the median of a deflection that is aligned as a spike."""
 
 
 def shown_rows(result: FitResult) -> list[int]:
     """The most probable predictive row first, then a few others that did not fail."""
-    best = best_row(result)
+    best = result.most_probable
     others = [int(row) for row in np.flatnonzero(result.predictive.simulations.usable) if row != best]
     return [best, *others[:DRAWS]]
 
@@ -68,7 +65,8 @@ def traces(result: FitResult) -> Figure:
 
 def _is_crowded(result: FitResult, s: int) -> bool:
     """Whether recorded and predicted traces need a panel each, to be told apart."""
-    return bool(max(result.predictive.spikes_recorded[s], np.nanmax(result.predictive.spikes[:, s], initial=0)) > 2)
+    counts = np.r_[result.predictive.spikes_recorded[s], result.predictive.spikes[:, s]]
+    return bool((counts[np.isfinite(counts)] > 2).any())
 
 
 def _draw(voltages: list[Axes], command: Axes, result: FitResult, s: int) -> None:
@@ -107,8 +105,9 @@ def _title(result: FitResult, s: int) -> str:
 
 
 def _voltage_range(result: FitResult) -> tuple[float, float]:
-    shown = [result.recording.response, result.predictive.response[shown_rows(result)]]
-    return _padded(min(float(np.nanmin(v)) for v in shown), max(float(np.nanmax(v)) for v in shown))
+    predicted = result.predictive.response[shown_rows(result)]
+    shown = [result.recording.response.ravel(), predicted[np.isfinite(predicted)]]
+    return _padded(min(v.min(initial=np.inf) for v in shown), max(v.max(initial=-np.inf) for v in shown))
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
@@ -175,9 +174,11 @@ def _draw_spike(axes: Axes, result: FitResult, response: Array, s: int, **style:
     protocol = result.recording.protocol
     window = protocol.samples(*protocol.windows[s])
     inside = response[window]
-    level = 0.5 * (np.nanmax(inside) + np.nanmedian(inside)) if np.isfinite(inside).any() else np.nan
+    if not np.isfinite(inside).all() or inside.max() - np.median(inside) < SPIKE_HEIGHT:
+        return
+    level = 0.5 * (inside.max() + np.median(inside))
     up = np.flatnonzero((inside[:-1] < level) & (inside[1:] >= level))
-    if not len(up) or np.nanmax(inside) - np.nanmedian(inside) < 15.0:
+    if not len(up):
         return
     at = window.start + int(up[0])
     part = slice(max(at - round(6 / protocol.dt), 0), at + round(14 / protocol.dt))

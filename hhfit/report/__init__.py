@@ -4,26 +4,31 @@ write(result, folder)     # folder/report.html, folder/figures/*.png and *.pdf
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from hhfit import plots
+from hhfit.report._methods import citations, methods
 from hhfit.result import FitResult
+from hhfit.traces import Status
 
 __all__ = ["write"]
 
 _FIGURES: dict[str, Callable[[FitResult], Any]] = {
-    "traces": plots.traces,
     "spike_counts": plots.spike_counts,
     "first_spikes": plots.first_spikes,
-    "marginals": plots.marginals,
     "pairs": plots.pairs,
     "feature_errors": plots.feature_errors,
 }
+"""Figures that the page shows and the folder holds."""
+
+_FOR_PAPERS: dict[str, Callable[[FitResult], Any]] = {"traces": plots.traces, "marginals": plots.marginals}
+"""Figures that only the folder holds; the page shows their panels one by one, so that they fit a telephone."""
 
 
 def write(result: FitResult, folder: Path) -> Path:
@@ -40,9 +45,15 @@ def write(result: FitResult, folder: Path) -> Path:
     if result.checks["calibration"]["n"]:
         drawn["calibration"] = plots.calibration(result)
     (folder / "figures").mkdir(exist_ok=True)
-    for name, figure in drawn.items():
-        plots.save(figure, folder / "figures" / name)
-    images = {name: base64.b64encode(plots.png(figure)).decode() for name, figure in drawn.items()}
+    images: dict[str, Any] = {
+        name: _embedded(figure, plots.save(figure, folder / "figures" / name)) for name, figure in drawn.items()
+    }
+    for name, draw in _FOR_PAPERS.items():
+        plots.save(draw(result), folder / "figures" / name)
+    sweeps = [plots.sweep(result, s) for s in range(len(result.recording.sweeps))]
+    marginals = [plots.marginal(result, p) for p in range(len(result.posterior.names))]
+    images["sweeps"] = [_embedded(figure, plots.png(figure)) for figure in sweeps]
+    images["marginals"] = [_embedded(figure, plots.png(figure)) for figure in marginals]
     path = folder / "report.html"
     unfinished = path.with_suffix(".new")
     unfinished.write_text(_render(result, images), encoding="utf-8")
@@ -50,43 +61,44 @@ def write(result: FitResult, folder: Path) -> Path:
     return path
 
 
-def _render(result: FitResult, images: dict[str, str]) -> str:
+def _embedded(figure: Figure, image: bytes) -> dict[str, Any]:
+    """A figure for the page: PNG as base64, and its natural size in pixels of the page."""
+    width, height = (round(96 * inch) for inch in figure.get_size_inches())
+    return {"data": base64.b64encode(image).decode(), "width": width, "height": height}
+
+
+def _render(result: FitResult, images: dict[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = _number
     template = environment.from_string(files("hhfit.report").joinpath("report.html").read_text(encoding="utf-8"))
+    paragraph = methods(result)
     return template.render(
         result=result,
         checks=result.checks,
-        images={"calibration": "", **images},
+        images={"calibration": None, **images},
         parameters=_parameters(result),
+        headline=_HEADLINES[result.checks["verdict"]["word"]],
         undefined=[name for name, value in zip(result.feature_names, result.x_o, strict=True) if np.isnan(value)],
-        methods=methods(result),
+        methods=paragraph,
+        citations=citations(paragraph),
+        sentences={status.name: status.sentence for status in Status},
+        novelty_tests=_novelty_tests(result.checks),
     )
 
 
-def methods(result: FitResult) -> str:
-    """A methods paragraph, ready to paste."""
-    settings, recording = result.settings, result.recording
-    names = ", ".join(result.posterior.names)
-    rounds = f" in {settings['rounds']} rounds" if len(result.rounds) > 1 else ""
-    method = _REFERENCES.get(settings["method"], settings["method"])
-    return (
-        f"{len(recording.sweeps)} current-clamp sweep(s) were fitted with hhfit {result.versions['hhfit']} by "
-        f"simulation-based inference ({method}). The model ({result.model.source}) had "
-        f"{len(result.posterior.names)} free parameters ({names}) with the priors given above. "
-        f"{settings['simulations']} parameter sets{rounds} were simulated with {settings['simulator']} at a step of "
-        f"at most {settings['step']:g} ms, driven by the recorded current, and summarized by the feature set "
-        f"'{result.features.name}'. The posterior was estimated by spline flows on the prior's own range "
-        f"(Durkan et al. 2019). {result.assumptions[0]}"
-    )
-
-
-_REFERENCES = {
-    "tsnpe": "truncated sequential neural posterior estimation, Deistler et al. 2022",
-    "npe": "neural posterior estimation, Papamakarios & Murray 2016",
+_HEADLINES = {
+    "good": "nothing speaks against these parameters",
+    "doubtful": "use these parameters with care",
+    "bad": "do not rely on these parameters",
 }
+
+
+def _novelty_tests(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    test = checks["out_of_distribution"]
+    tests = [("drawn from the prior", test), ("of later rounds", test["later_rounds"])]
+    return [(text, each) for text, each in tests if each is not None]
 
 
 def _parameters(result: FitResult) -> list[dict[str, Any]]:

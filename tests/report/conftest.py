@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from hhfit import diagnostics
+from hhfit import diagnostics, report
 from hhfit import model as models
 from hhfit.extractors import Feature, FeatureSet
 from hhfit.posterior import Amortized
@@ -94,85 +94,98 @@ def spike_counts(z, protocol):
     return np.round(drive).astype(int)
 
 
+def build_fit(*, sweeps=4, narrow=1.0, shift=0.0, extra_spikes=0, seed=0, held_out=400, checked=True):
+    rng = np.random.default_rng(seed)
+    model = models.load("pospischil")
+    prior = model.prior
+    amplitudes = np.linspace(-50, 300, sweeps) if sweeps > 1 else np.array([150.0])
+    protocol = step(amplitudes, on=50.0, off=350.0, duration=450.0, dt=0.1)
+    matrix = np.tile(rng.standard_normal((prior.n_parameters, len(FEATURES))) / 2, (1, sweeps))
+    matrix += 0.05 * rng.standard_normal(matrix.shape)
+
+    def simulate(theta):
+        z = ndtri(prior.to_cube(theta))
+        y = z @ matrix + NOISE * rng.standard_normal((len(theta), matrix.shape[1]))
+        return np.resize(CENTRE, y.shape[1]) + np.resize(SCALE, y.shape[1]) * y
+
+    truth = prior.from_cube(ndtr(0.6 * rng.standard_normal((1, prior.n_parameters))))
+    x_o = simulate(truth)[0]
+    theta = prior.sample(4000, seed)
+    status = np.where(rng.random(4000) < 0.02, Status.NOT_FINITE, Status.OK)
+    x = np.where(status[:, None] == Status.OK, simulate(theta), np.nan)
+    simulations = Simulations(theta, x, status, np.arange(4000))
+    posterior = LinearGaussian(prior, matrix, x_o, np.arange(4000 - held_out, 4000), narrow, shift)
+    samples = posterior.sample(2000, seed)
+    drawn = samples[:60]
+    counts = spike_counts(ndtri(prior.to_cube(drawn)), protocol)
+    recorded = spike_counts(ndtri(prior.to_cube(truth)), protocol)[0] + extra_spikes * (amplitudes > 0)
+    noise = 0.3 * rng.standard_normal((sweeps, protocol.n_times))
+    response = spike_train(protocol, recorded[None], np.array([-70.0]))[0] + noise
+    predictive = Predictive(
+        Simulations(drawn, simulate(drawn), np.zeros(60, int), np.arange(60)),
+        spike_train(protocol, counts, -70 + 1.5 * rng.standard_normal(60)),
+        counts.astype(float),
+        recorded.astype(float),
+    )
+    origin = {"name": "synthetic.nwb", "format": "nwb", "sha256": "0" * 64}
+    result = FitResult(
+        model=model,
+        recording=Recording(response, protocol, np.arange(sweeps), origin),
+        features=FeatureSet(
+            "closed_form",
+            "Features that are linear in the parameters",
+            tuple(Feature(n, "waveform", n, "stimulus", "none", u) for n, u in zip(FEATURES, UNITS, strict=True)),
+            {},
+            "",
+        ),
+        x_o=x_o,
+        posterior=posterior,
+        samples=samples,
+        simulations=simulations,
+        predictive=predictive,
+        settings={
+            "method": "tsnpe",
+            "simulations": 4000,
+            "rounds": 1,
+            "seed": seed,
+            "simulator": "neuron",
+            "step": 0.025,
+            "features": "closed_form",
+        },
+        assumptions=[
+            "Membrane area 15394 um2: taken from the model file.",
+            "Liquid junction potential: not given; no correction was made.",
+        ],
+        rounds=[{"simulations": 4000}],
+        timings={
+            "simulation": {"wall_s": 31.0, "cpu_s": 60.5},
+            "training": {"wall_s": 95.0, "cpu_s": 120.0},
+        },
+        truth=dict(zip(prior.names, truth[0].tolist(), strict=True)),
+        versions={"hhfit": "0.1.0", "numpy": np.__version__},
+    )
+    return replace(result, checks=diagnostics.check(result, seed=seed)) if checked else result
+
+
 @pytest.fixture(scope="session")
 def make_fit():
     """Builds a fit: ``make_fit(sweeps=4, narrow=1.0, shift=0.0, extra_spikes=0)``."""
-
-    def make(*, sweeps=4, narrow=1.0, shift=0.0, extra_spikes=0, seed=0, held_out=400, checked=True):
-        rng = np.random.default_rng(seed)
-        model = models.load("pospischil")
-        prior = model.prior
-        amplitudes = np.linspace(-50, 300, sweeps) if sweeps > 1 else np.array([150.0])
-        protocol = step(amplitudes, on=50.0, off=350.0, duration=450.0, dt=0.1)
-        matrix = np.tile(rng.standard_normal((prior.n_parameters, len(FEATURES))) / 2, (1, sweeps))
-        matrix += 0.05 * rng.standard_normal(matrix.shape)
-
-        def simulate(theta):
-            z = ndtri(prior.to_cube(theta))
-            y = z @ matrix + NOISE * rng.standard_normal((len(theta), matrix.shape[1]))
-            return np.resize(CENTRE, y.shape[1]) + np.resize(SCALE, y.shape[1]) * y
-
-        truth = prior.from_cube(ndtr(0.6 * rng.standard_normal((1, prior.n_parameters))))
-        x_o = simulate(truth)[0]
-        theta = prior.sample(4000, seed)
-        status = np.where(rng.random(4000) < 0.02, Status.NOT_FINITE, Status.OK)
-        x = np.where(status[:, None] == Status.OK, simulate(theta), np.nan)
-        simulations = Simulations(theta, x, status, np.arange(4000))
-        posterior = LinearGaussian(prior, matrix, x_o, np.arange(4000 - held_out, 4000), narrow, shift)
-        samples = posterior.sample(2000, seed)
-        drawn = samples[:60]
-        counts = spike_counts(ndtri(prior.to_cube(drawn)), protocol)
-        recorded = spike_counts(ndtri(prior.to_cube(truth)), protocol)[0] + extra_spikes * (amplitudes > 0)
-        noise = 0.3 * rng.standard_normal((sweeps, protocol.n_times))
-        response = spike_train(protocol, recorded[None], np.array([-70.0]))[0] + noise
-        predictive = Predictive(
-            Simulations(drawn, simulate(drawn), np.zeros(60, int), np.arange(60)),
-            spike_train(protocol, counts, -70 + 1.5 * rng.standard_normal(60)),
-            counts.astype(float),
-            recorded.astype(float),
-        )
-        origin = {"name": "synthetic.nwb", "format": "nwb", "sha256": "0" * 64}
-        result = FitResult(
-            model=model,
-            recording=Recording(response, protocol, np.arange(sweeps), origin),
-            features=FeatureSet(
-                "closed_form",
-                "Features that are linear in the parameters",
-                tuple(Feature(n, "waveform", n, "stimulus", "none", u) for n, u in zip(FEATURES, UNITS, strict=True)),
-                {},
-                "",
-            ),
-            x_o=x_o,
-            posterior=posterior,
-            samples=samples,
-            simulations=simulations,
-            predictive=predictive,
-            settings={
-                "method": "tsnpe",
-                "simulations": 4000,
-                "rounds": 1,
-                "seed": seed,
-                "simulator": "neuron",
-                "features": "closed_form",
-            },
-            assumptions=[
-                "Membrane area 15394 um2: taken from the model file.",
-                "Liquid junction potential: not given; no correction was made.",
-            ],
-            rounds=[{"simulations": 4000}],
-            timings={
-                "simulation": {"wall_s": 31.0, "cpu_s": 60.5},
-                "training": {"wall_s": 95.0, "cpu_s": 120.0},
-            },
-            truth=dict(zip(prior.names, truth[0].tolist(), strict=True)),
-            versions={"hhfit": "0.1.0", "numpy": np.__version__},
-        )
-        return replace(result, checks=diagnostics.check(result, seed=seed)) if checked else result
-
-    return make
+    return build_fit
 
 
 @pytest.fixture(scope="session")
 def fit(make_fit):
     """A good fit of four sweeps."""
     return make_fit()
+
+
+@pytest.fixture(scope="session")
+def good_page(fit, tmp_path_factory):
+    """Report of a good fit."""
+    return report.write(fit, tmp_path_factory.mktemp("good"))
+
+
+@pytest.fixture(scope="session")
+def bad_page(make_fit, tmp_path_factory):
+    """Report of a fit whose model cannot reproduce the spike counts."""
+    return report.write(make_fit(sweeps=5, extra_spikes=6), tmp_path_factory.mktemp("bad"))
