@@ -13,7 +13,7 @@ from hhfit.inference._flows import Flows, initial
 from hhfit.inference._posterior import FlowPosterior
 from hhfit.inference._rounds import FlowInference, coverage, mass, need_usable, outcomes
 from hhfit.inference._scaling import Scaling
-from hhfit.inference._training import Objective, inputs_shape, split, train
+from hhfit.inference._training import Objective, inputs_shape, train
 from hhfit.inference._truncation import Region
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
@@ -86,9 +86,10 @@ class Inference(FlowInference):
         pool = join(gathered)
         u, rows = prior.to_cube(pool.theta), np.flatnonzero(pool.usable)
         scaling = before.scaling if before else Scaling.of(pool.x[rows])
-        split_seed, start_seed, train_seed, check_seed = seed.spawn(4)
+        start_seed, train_seed, check_seed = seed.spawn(3)
         how = self.training(self.steps if number == self.budget.rounds else self.steps_between)
-        parts = tuple(rows[part] for part in split(len(rows), how.validation, split_seed))
+        apart = held_apart(gathered, how.validation)
+        parts = (rows[~apart[rows]], rows[apart[rows]])
         shape = inputs_shape(scaling, u.shape[1], self.members, self.size)
         flows = before.flows if before else Flows(shape, initial(shape, start_seed))
         from_prior = np.arange(len(u)) < len(gathered[0])
@@ -96,17 +97,30 @@ class Inference(FlowInference):
         flows, log = train(
             chance,
             flows,
-            rows=(parts[0], parts[1]),
+            rows=parts,
             how=how,
             seed=train_seed,
             progress=lambda done, total, note: journal.progress(stage, done, total, note),
         )
-        density = Density(flows, scaling, np.zeros(u.shape[1]), np.ones(u.shape[1]))
-        log |= {"trained_on": len(rows), "atoms_from": len(pool), "effective_sample_size": float(len(rows))}
         held = parts[1][from_prior[parts[1]]]
-        if len(held):
-            log |= coverage(density, u[held], pool.x[held], np.random.default_rng(check_seed))
+        density = Density(flows, scaling, np.zeros(u.shape[1]), np.ones(u.shape[1]), pool.index[held])
+        log |= {"trained_on": len(rows), "atoms_from": len(pool), "effective_sample_size": float(len(rows))}
+        log |= coverage(density, u[held], pool.x[held], np.random.default_rng(check_seed))
         return density, log | {"seconds": time.monotonic() - started}
+
+
+def held_apart(gathered: list[Simulations], share: float) -> Array:
+    """Rows of all rounds that no round trains on, since every round goes on with the last one's networks.
+
+    Every round holds apart the same rows of itself, whatever comes after it: of each the first ones that are usable.
+    """
+    marks = []
+    for part in gathered:
+        rows = np.flatnonzero(part.usable)
+        mark = np.zeros(len(part), dtype=bool)
+        mark[rows[: max(round(share * len(rows)), 1)]] = True
+        marks.append(mark)
+    return np.concatenate(marks)
 
 
 def atomic(u: Array, x: Array, from_prior: Array, *, atoms: int, anchor: float) -> Objective:

@@ -149,3 +149,14 @@ def test_atoms_come_from_failed_simulations_too(monkeypatch):
     fit("snpe_c", problem, np.array([3.0]), journal=journal, steps=20, steps_between=20)
     assert seen == [300, 600]
     assert journal.logs["round-02"]["trained_on"] < 600
+
+
+def test_rows_held_apart_stay_apart_in_later_rounds():
+    from hhfit.inference.snpe_c import held_apart
+
+    problem = references.Invalid(Prior(("a",), ("1",), (Marginal("uniform", 0.0, 16.0),)))
+    gathered = [problem.simulate(problem.prior.sample(50, seed), 50 * seed) for seed in range(3)]
+    early, late = held_apart(gathered[:2], 0.1), held_apart(gathered, 0.1)
+    assert (late[:100] == early).all()
+    assert all(part.usable[late[50 * i : 50 * i + 50]].all() for i, part in enumerate(gathered))
+    assert 3 <= late.sum() < 20
