@@ -33,7 +33,7 @@ try:
         settings = pipeline.Settings(simulations={simulations}, rounds=2, seed=3, samples=200, predictions=10)
         corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
         planned = pipeline.plan(example.load(), model.load(recipe["model"]), settings, corrections, {{}})
-        pipeline.start(planned, {folder!r}, overwrite=True, workers=2, progress=heard)
+        pipeline.start(planned, {folder!r}, overwrite=True, earlier="", pool=pipeline.workforce(2, ""), progress=heard)
     print("end", flush=True)
 except HHFitError as error:
     print("error", error, flush=True)
@@ -89,34 +89,42 @@ def finished(folder):
     return {path: path.read_bytes() for path in Path(folder).glob("simulations/*/*.npz")}
 
 
+STAGES = ("starting", "round 1: simulating", "round 1: simulating", "round 1: training", "round 2: simulating")
+STAGES += ("round 2: training", "posterior prediction", "checking")
+"""What a fit of two rounds says it does, in order; it is killed in each."""
+
+
 def killed_often(folder, kills, simulations, seed):
-    """Kill a fit over and over; when one ends before it is killed, begin another.
+    """Kill a fit in every stage; when it has ended, begin another.
 
     Returns:
         How often it was killed in each stage, complaints, and the folders of the runs that ended.
     """
     random, where, complaints, done = np.random.default_rng(seed), {}, [], []
-    run = Path(folder) / "run0"
     while sum(where.values()) < kills:
-        held = finished(run)
-        fitting = Fitting(run, resume=(run / "fit.toml").exists(), simulations=simulations)
-        stage = "starting"
-        for _, line in zip(range(random.integers(0, 7)), fitting.lines(), strict=False):
-            stage = line.strip().rsplit(" ", 1)[0]
-            complaints += [line] if line.startswith("error") else []
-        if stage != "end":
-            time.sleep(random.uniform(0.0, 1.0))
+        run = Path(folder) / f"run{len(done)}"
+        for target in STAGES[: kills - sum(where.values())]:
+            held = finished(run)
+            fitting = Fitting(run, resume=(run / "fit.toml").exists(), simulations=simulations)
+            stage = "starting" if target == "starting" else _reach(fitting, target)
+            time.sleep(random.uniform(0.0, 3.0 if stage in ("starting", "round 1: training") else 1.0))
+            fitting.kill_tree()
             where[stage] = where.get(stage, 0) + 1
-        fitting.kill_tree()
-        now = finished(run)
-        complaints += [f"{path.name} was lost or changed" for path in held if now.get(path) != held[path]]
-        if stage == "end":
-            done.append(run)
-            run = Path(folder) / f"run{len(done)}"
-    if (run / "fit.toml").exists():
-        complaints += [last for last in [Fitting(run, resume=True, simulations=simulations).end()] if last != "end"]
+            now = finished(run)
+            complaints += [f"{path.name} was lost or changed" for path in held if now.get(path) != held[path]]
+        last = Fitting(run, resume=(run / "fit.toml").exists(), simulations=simulations).end()
+        complaints += [last] if last != "end" else []
         done.append(run)
     return where, complaints + [path.name for path in Path(folder).rglob("*.damaged")], done
+
+
+def _reach(fitting, target):
+    stage = "starting"
+    for line in fitting.lines():
+        stage = line.strip().rsplit(" ", 1)[0]
+        if stage == target:
+            break
+    return stage
 
 
 def interrupted(folder, number, simulations):

@@ -57,5 +57,5 @@ class Discrepancy:
         return Simulations(simulations.theta, x, simulations.status, simulations.index)
 
     def _noise(self, index: int) -> Array:
-        key = [(self.seed + _STREAM) % 2**64, index]
+        key = np.array([(self.seed + _STREAM) % 2**64, index], dtype=np.uint64)
         return np.random.Generator(np.random.Philox(key=key)).standard_normal(len(self.centre))

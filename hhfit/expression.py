@@ -10,7 +10,11 @@ from hhfit.arrays import Array
 from hhfit.errors import InputError
 
 FUNCTIONS = {"exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "abs": 1, "vtrap": 2, "minimum": 2, "maximum": 2}
+FUNCTIONS |= {"nernst": 4}
 """Functions that an expression may call, with their number of arguments."""
+
+GAS_OVER_FARADAY = 8.314462618 / 96485.33212 * 1e3
+"""R / F [mV/K]."""
 
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 
@@ -94,7 +98,7 @@ def parse(text: str | float, where: str) -> Expression:
     except SyntaxError as error:
         raise InputError(f"{where}: {text!r} is not an expression: {error.msg}") from None
     _check(tree, f"{where}: {text!r}")
-    return Expression(tree)
+    return Expression(_Expand().visit(tree))
 
 
 def _check(node: ast.expr, where: str) -> None:
@@ -121,6 +125,18 @@ def _check(node: ast.expr, where: str) -> None:
 def _names(node: ast.expr) -> set[str]:
     calls = {call.func for call in ast.walk(node) if isinstance(call, ast.Call)}
     return {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and name not in calls}
+
+
+class _Expand(ast.NodeTransformer):
+    """``nernst(z, outside, inside, temperature [degC])`` written out [mV], so that no simulator need know it."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if node.func.id != "nernst":
+            return node
+        z, outside, inside, temperature = (ast.unparse(argument) for argument in node.args)
+        text = f"{GAS_OVER_FARADAY!r} * (({temperature}) + 273.15) / ({z}) * log(({outside}) / ({inside}))"
+        return ast.parse(text, mode="eval").body
 
 
 class _Replace(ast.NodeTransformer):

@@ -21,6 +21,12 @@ REQUIRED = {"capacitance": "uF/cm2", "area": "um2", "v_init": "mV"}
 NOISE = "noise"
 """Optional quantity [uA/cm2*ms^0.5]: amplitude of white current noise."""
 
+INTEGRATORS = ("", "exponential-euler", "rk4", "forward-euler")
+"""Schemes that a model may ask for."""
+
+TEMPERATURE = "temperature"
+"""Quantity [degC] that scales the rates of channels with a ``[temperature]`` table; without it they are as given."""
+
 VOLTAGE_RANGE = (-120.0, 60.0)
 """Membrane potentials [mV] over which every rate must be finite."""
 
@@ -35,6 +41,7 @@ class Quantity:
         unit: One of ``units.MODEL_UNITS``.
         prior: Its prior when it is free, else ``None``.
         source: Paper, or why this value.
+        equals: Expression of other quantities that it always has the value of; empty for a value of its own.
 
     Raises:
         InputError: If the unit is unknown or the value cannot be.
@@ -45,8 +52,11 @@ class Quantity:
     unit: str
     prior: Marginal | None = None
     source: str = ""
+    equals: str = ""
 
     def __post_init__(self) -> None:
+        if self.equals and self.prior is not None:
+            raise InputError(f"{self.name} equals {self.equals!r} and has a prior, must have one of the two")
         if self.unit not in MODEL_UNITS:
             raise InputError(f"{self.name} has unknown unit {self.unit!r}; available: {', '.join(MODEL_UNITS)}")
         if not np.isfinite(self.value):
@@ -100,6 +110,23 @@ class Channel:
 
 
 @dataclass(frozen=True, eq=False)
+class Pool:
+    """Calcium under the membrane: ``dca/dt = max(0, -I) / (2 F depth) - (ca - rest) / tau``; it starts at rest.
+
+    Args:
+        channels: Names of the channels whose current fills it.
+        depth: Depth of the shell [um].
+        tau: Time constant of removal [ms].
+        rest: Concentration at rest [mM].
+    """
+
+    channels: tuple[str, ...]
+    depth: Expression
+    tau: Expression
+    rest: Expression
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
     """A neuron of one compartment.
 
@@ -109,6 +136,8 @@ class Model:
         quantities: All numbers, by name, in the order of the file.
         channels: Its membrane currents.
         source: Paper.
+        calcium: Its calcium pool, whose concentration [mM] expressions call ``ca``; ``None`` for none.
+        integrator: Scheme that the paper integrated it with, when its numbers depend on that; else empty.
 
     Raises:
         InputError: If a required quantity is missing, or an expression names an unknown one.
@@ -119,8 +148,14 @@ class Model:
     quantities: Mapping[str, Quantity]
     channels: tuple[Channel, ...]
     source: str = ""
+    integrator: str = ""
+    calcium: Pool | None = None
 
     def __post_init__(self) -> None:
+        if self.integrator not in INTEGRATORS:
+            raise InputError(
+                f"{self.name}: unknown integrator {self.integrator!r}; available: {', '.join(INTEGRATORS[1:])}"
+            )
         for name, unit in REQUIRED.items():
             if name not in self.quantities:
                 raise InputError(f"{self.name}: quantity {name!r} [{unit}] is missing")
@@ -157,21 +192,27 @@ class Model:
 
     def describe(self) -> str:
         """The model as text: quantities, then currents with all names resolved."""
-        lines = [self.name]
+        lines = [self.name, *([f"integrator {self.integrator}"] if self.integrator else [])]
         for q in self.quantities.values():
-            lines.append(f"{q.name} = {q.prior if q.prior else repr(q.value)} {q.unit}")
+            lines.append(f"{q.name} = {q.prior or q.equals or repr(q.value)} {q.unit}")
         for channel in self.channels:
             lines.append(f"{channel.name}: {channel.conductance.text} * (v - ({channel.reversal.text}))")
             for gate in channel.gates:
                 rates = [gate.alpha, gate.beta] if gate.alpha and gate.beta else [gate.inf, gate.tau]
                 lines.append(f"  {gate.name}^{gate.power}: " + "; ".join(rate.text for rate in rates if rate))
+        if self.calcium is not None:
+            pool = self.calcium
+            filled = ", ".join(pool.channels)
+            lines.append(f"ca: {filled}; {pool.depth.text}; {pool.tau.text}; {pool.rest.text}")
         return "\n".join(lines)
 
     def values(self, theta: Array) -> dict[str, Array]:
         """Value of every quantity for parameter sets ``(N, P)``: each of shape ``(N,)``."""
         need_shape("theta", theta, (None, len(self.free)))
         fixed = {name: np.full(len(theta), quantity.value) for name, quantity in self.quantities.items()}
-        return fixed | {name: theta[:, p] for p, name in enumerate(self.free)}
+        values = fixed | {name: theta[:, p] for p, name in enumerate(self.free)}
+        bound = {name: expression.parse(q.equals, name) for name, q in self.quantities.items() if q.equals}
+        return values | {name: np.broadcast_to(e.evaluate(values), len(theta)) for name, e in bound.items()}
 
     def with_values(self, values: Mapping[str, float]) -> "Model":
         """The model with other values of some quantities; priors stay.
@@ -179,7 +220,7 @@ class Model:
         Raises:
             InputError: If a name is unknown or a value cannot be.
         """
-        changed = {name: replace(self._quantity(name), value=float(value)) for name, value in values.items()}
+        changed = {name: replace(self._quantity(name), value=float(value), equals="") for name, value in values.items()}
         return replace(self, quantities={**self.quantities, **changed})
 
     def with_priors(self, priors: Mapping[str, Marginal | None]) -> "Model":
@@ -193,13 +234,35 @@ class Model:
         return self.quantities[name]
 
     def _check_names(self) -> None:
-        known = set(self.quantities) | {"v"}
+        for name, q in self.quantities.items():
+            own = {other for other, o in self.quantities.items() if not o.equals}
+            unknown = (
+                expression.parse(q.equals, f"{self.name}: quantities.{name}.equals").names - own if q.equals else set()
+            )
+            if unknown:
+                raise InputError(
+                    f"{self.name}: quantities.{name}.equals names {min(unknown)!r}, must be one of {', '.join(own)}"
+                )
+        fixed = set(self.quantities)
+        if self.calcium is not None:
+            for where, expr in (("depth", self.calcium.depth), ("tau", self.calcium.tau), ("rest", self.calcium.rest)):
+                self._check_known(f"calcium.{where}", expr, fixed)
+            names = {channel.name for channel in self.channels}
+            for name in self.calcium.channels:
+                if name not in names:
+                    raise InputError(
+                        f"{self.name}: calcium.channels names {name!r}, must be among {', '.join(sorted(names))}"
+                    )
+        known = fixed | {"v"} | ({"ca"} if self.calcium is not None else set())
         for channel in self.channels:
             for where, expr in _expressions(channel):
-                unknown = expr.names - known
-                if unknown:
-                    names = ", ".join(sorted(known))
-                    raise InputError(f"{self.name}: {where} names unknown {sorted(unknown)[0]!r}; available: {names}")
+                self._check_known(where, expr, known)
+
+    def _check_known(self, where: str, expr: Expression, known: set[str]) -> None:
+        unknown = expr.names - known
+        if unknown:
+            names = ", ".join(sorted(known))
+            raise InputError(f"{self.name}: {where} names unknown {sorted(unknown)[0]!r}; available: {names}")
 
 
 def load(name: str) -> Model:
@@ -221,7 +284,9 @@ def build(table: Mapping[str, Any], name: str) -> Model:
     where = f"{name}.toml"
     quantities = {key: _quantity(key, value, where) for key, value in table.get("quantities", {}).items()}
     channels = tuple(_channel(key, value, quantities, where) for key, value in table.get("channels", {}).items())
-    model = Model(name, str(table.get("title", name)), quantities, channels, str(table.get("source", "")))
+    texts = (str(table.get(key, "")) for key in ("source", "integrator"))
+    pool = _pool(table["calcium"], where) if "calcium" in table else None
+    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool)
     _check_rates(model, where)
     return model
 
@@ -230,12 +295,24 @@ def dump(model: Model) -> dict[str, Any]:
     """The TOML table of a model, its channels written out: ``build(dump(model), name)`` is the same model."""
     quantities = {}
     for name, q in model.quantities.items():
-        quantities[name] = {"value": q.value, "unit": q.unit, "source": q.source}
+        quantities[name] = {"value": q.value, "unit": q.unit, "source": q.source, "equals": q.equals}
         if q.prior is not None:
             first, second = KINDS[q.prior.kind]
             quantities[name]["prior"] = {"kind": q.prior.kind, first: q.prior.a, second: q.prior.b}
     channels = {channel.name: _dump_channel(channel) for channel in model.channels}
-    return {"title": model.title, "source": model.source, "quantities": quantities, "channels": channels}
+    head = {"title": model.title, "source": model.source, "integrator": model.integrator}
+    table = {**head, "quantities": quantities, "channels": channels}
+    if model.calcium is not None:
+        pool = model.calcium
+        numbers = {"depth": pool.depth.text, "tau": pool.tau.text, "rest": pool.rest.text}
+        table["calcium"] = {"channels": list(pool.channels), **numbers}
+    return table
+
+
+def _pool(table: Mapping[str, Any], where: str) -> Pool:
+    _need_keys(table, {"channels", "depth", "tau", "rest"}, set(), f"{where}: calcium")
+    numbers = (expression.parse(table[key], f"{where}: calcium.{key}") for key in ("depth", "tau", "rest"))
+    return Pool(tuple(str(name) for name in table["channels"]), *numbers)
 
 
 def _dump_channel(channel: Channel) -> dict[str, Any]:
@@ -250,14 +327,15 @@ def _dump_channel(channel: Channel) -> dict[str, Any]:
 
 def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
     spot = f"{where}: quantities.{name}"
-    if not name.isidentifier() or name == "v" or name in expression.FUNCTIONS:
+    if not name.isidentifier() or name in ("v", "ca", "dt") or name in expression.FUNCTIONS:
         raise InputError(
-            f"{spot}: {name!r} cannot name a quantity; use letters, digits and '_', and not 'v' or a function"
+            f"{spot}: {name!r} cannot name a quantity; use letters, digits and '_', not 'v', 'ca', 'dt' or a function"
         )
-    _need_keys(table, {"value", "unit"}, {"prior", "source"}, spot)
+    _need_keys(table, {"value", "unit"}, {"prior", "source", "equals"}, spot)
     prior = marginal(table["prior"], f"{spot}.prior") if "prior" in table else None
     try:
-        return Quantity(name, float(table["value"]), str(table["unit"]), prior, str(table.get("source", "")))
+        texts = (str(table.get(key, "")) for key in ("source", "equals"))
+        return Quantity(name, float(table["value"]), str(table["unit"]), prior, *texts)
     except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{where}: quantities.{error}") from None
 
@@ -278,15 +356,30 @@ def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quant
     units = {"conductance": "mS/cm2", "reversal": "mV"} | {key: entry.get("unit") for key, entry in own.items()}
     for key in table.keys() & units.keys():
         _check_unit(table[key], units[key], quantities, f"{spot}.{key}")
-    gates = tuple(_gate(key, gate, bindings, f"{title}: gates.{key}") for key, gate in kind.get("gates", {}).items())
+    faster = _speed(kind.get("temperature"), quantities, f"{title}: temperature")
+    gates = tuple(
+        _gate(key, gate, bindings, faster, f"{title}: gates.{key}") for key, gate in kind.get("gates", {}).items()
+    )
     conductance = expression.parse(table["conductance"], f"{spot}.conductance")
     reversal = expression.parse(table["reversal"], f"{spot}.reversal")
     return Channel(name, conductance, reversal, gates, str(kind.get("source", "")))
 
 
-def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression], where: str) -> Gate:
+def _speed(table: Mapping[str, Any] | None, quantities: Mapping[str, Quantity], where: str) -> str:
+    """Factor on all rates of a channel: its Q10 to the power of the temperature above its reference, over 10 degC."""
+    if table is None or TEMPERATURE not in quantities:
+        return ""
+    _need_keys(table, {"q10", "reference"}, set(), where)
+    if not float(table["q10"]) > 0:
+        raise InputError(f"{where}.q10 is {table['q10']}, must be positive")
+    return f"{float(table['q10'])} ** (({TEMPERATURE} - {float(table['reference'])}) / 10)"
+
+
+def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression], faster: str, where: str) -> Gate:
     _need_keys(table, {"power"}, {"alpha", "beta", "inf", "tau"}, where)
     rates = {key: expression.parse(table[key], f"{where}.{key}").replace(bindings) for key in table.keys() - {"power"}}
+    for key in rates.keys() - {"inf"} if faster else set():
+        rates[key] = expression.parse(f"({rates[key].text}) {'/' if key == 'tau' else '*'} ({faster})", where)
     power = table["power"]
     if not isinstance(power, int) or power < 1:
         raise InputError(f"{where}.power is {power}, must be a whole number from 1")
@@ -326,6 +419,8 @@ def _expressions(channel: Channel) -> Iterable[tuple[str, Expression]]:
 
 def _check_rates(model: Model, where: str) -> None:
     values: dict[str, Array | float] = {name: quantity.value for name, quantity in model.quantities.items()}
+    if model.calcium is not None:
+        values["ca"] = model.calcium.rest.evaluate(values)
     values["v"] = np.arange(VOLTAGE_RANGE[0], VOLTAGE_RANGE[1] + 0.25, 0.5)
     for channel in model.channels:
         for spot, expr in _expressions(channel):

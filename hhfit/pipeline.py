@@ -26,6 +26,7 @@ from hhfit.preparation import Corrections, Prepared, prepare
 from hhfit.recording import Recording
 from hhfit.result import FitResult, Predictive
 from hhfit.run import RunDirectory
+from hhfit.run import earlier as simulations_of
 from hhfit.simulations import Simulations, join
 from hhfit.simulators import DEFAULT_STEP
 from hhfit.task import Predicted, Prediction, Simulation
@@ -66,7 +67,7 @@ class Settings:
 
     features: str = "spiking"
     method: str = "tsnpe"
-    simulator: str = "neuron"
+    simulator: str = "batched"
     simulations: int = 10_000
     rounds: int = 5
     seed: int = 0
@@ -122,7 +123,7 @@ class Fit:
 
 
 class Stopwatch:
-    """Wall and CPU seconds per stage of this process and its children that have ended."""
+    """Wall and CPU seconds per stage of this process."""
 
     def __init__(self) -> None:
         self.stages: dict[str, dict[str, float]] = {}
@@ -139,7 +140,7 @@ class Stopwatch:
             total["cpu_s"] += time.process_time() - cpu
 
 
-def fit(
+def fit(  # noqa: PLR0913 - what to fit, and where and how to do it
     recording: Recording,
     model: Model,
     settings: Settings = Settings(),
@@ -147,7 +148,9 @@ def fit(
     *,
     out: str | Path,
     overwrite: bool = False,
+    earlier: str = "",
     workers: int = 0,
+    scheduler: str = "",
     progress: Progress = ignore,
 ) -> FitResult:
     """Fit a model to a recording and write a run directory with a report.
@@ -159,7 +162,9 @@ def fit(
         corrections: What the experimenter knows and the file does not.
         out: Run directory to write.
         overwrite: Replace a run that is already there.
+        earlier: Run directory whose simulations from the prior begin this fit; none when empty.
         workers: Worker processes; 0 for one per core.
+        scheduler: Address of a running Dask scheduler; none when empty.
         progress: Called as ``progress(stage, done, total, note)``.
 
     Returns:
@@ -169,7 +174,8 @@ def fit(
         InputError: If anything given is wrong; nothing is written then.
     """
     planned = plan(recording, model, settings, corrections, {})
-    return start(planned, out, overwrite=overwrite, workers=workers, progress=progress)
+    pool = workforce(workers, scheduler)
+    return start(planned, out, overwrite=overwrite, earlier=earlier, pool=pool, progress=progress)
 
 
 def demo(
@@ -189,7 +195,8 @@ def demo(
     settings = Settings(simulations=simulations, rounds=3, seed=seed)
     corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
     planned = plan(example.load(), models.load(recipe["model"]), settings, corrections, example.truth())
-    return start(planned, out, overwrite=overwrite, workers=workers, progress=progress)
+    pool = workforce(workers, "")
+    return start(planned, out, overwrite=overwrite, earlier="", pool=pool, progress=progress)
 
 
 def plan(
@@ -212,32 +219,43 @@ def plan(
     return planned
 
 
-def start(planned: Fit, out: str | Path, *, overwrite: bool, workers: int, progress: Progress) -> FitResult:
+def workforce(workers: int, scheduler: str) -> Workers:
+    """Worker processes, one per core for 0, or those of a Dask scheduler; they start when they are needed."""
+    return Workers(workers or len(os.sched_getaffinity(0)), scheduler)
+
+
+def start(
+    planned: Fit, out: str | Path, *, overwrite: bool, earlier: str, pool: Workers, progress: Progress
+) -> FitResult:
     """Carry out a planned fit in a new run directory."""
     table = _to_table(planned)
     recording = planned.prepared.recording
+    adopted = [simulations_of(earlier, table, recording.protocol)] if earlier else []
     with RunDirectory.create(out, table, recording, overwrite=overwrite, listener=progress) as run:
-        return _carry_out(planned, run, workers)
+        for rows in adopted:
+            run.adopt(rows)
+        return _carry_out(planned, run, pool)
 
 
-def resume(out: str | Path, *, workers: int = 0, progress: Progress = ignore) -> FitResult:
+def resume(out: str | Path, *, workers: int = 0, scheduler: str = "", progress: Progress = ignore) -> FitResult:
     """Continue an interrupted run; it ends in the same posterior.
 
     Args:
         out: Run directory.
         workers: Worker processes; 0 for one per core.
+        scheduler: Address of a running Dask scheduler; none when empty.
         progress: Called as ``progress(stage, done, total, note)``.
 
     Raises:
         InputError: If there is no run, or its files are damaged.
     """
     with RunDirectory.open(out, listener=progress) as run:
-        return _carry_out(_from_table(run.settings, run.recording), run, workers)
+        return _carry_out(_from_table(run.settings, run.recording), run, workforce(workers, scheduler))
 
 
-def _carry_out(planned: Fit, run: RunDirectory, workers: int) -> FitResult:
+def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
     settings, watch = planned.settings, Stopwatch()
-    with Workers(workers or len(os.sched_getaffinity(0))) as pool:
+    with workers as pool:
         bench = Bench(planned, pool, run, watch)
         method = inference.get(settings.method, settings.budget)
         with watch.stage("inference"):
@@ -272,8 +290,10 @@ class Bench:
 
     def simulate(self, theta: Array, first: int) -> Simulations:
         """Simulate parameter sets ``(N, P)``, numbered from ``first`` on."""
-        call = len(self.done) + 1
+        call, spent = len(self.done) + 1, self._pool.usage.cpu_s
         with self.watch.stage("simulation"):
+            if call == 1:
+                theta = self._run.adopted(theta, first)
             parts, missing = self._run.stored(theta, first, call)
             finished = len(theta) - len(missing)
             for rows in self._pool.map(self.task, theta[missing], self._planned.settings.seed, first + missing):
@@ -282,6 +302,7 @@ class Bench:
                 finished += len(rows)
                 failed = sum(int((~part.usable).sum()) for part in parts)
                 self._run.progress(f"round {call}: simulating", finished, len(theta), f"{failed} failed")
+        self.watch.stages["simulation"]["cpu_s"] += self._pool.usage.cpu_s - spent
         self.done.append(join(parts))
         settings = self._planned.settings
         return Discrepancy.of(self.done[0], settings.tolerance, settings.seed)(self.done[-1])

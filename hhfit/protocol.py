@@ -12,6 +12,12 @@ from hhfit.errors import InputError
 CLAMPS = {"current": ("pA", "mV"), "voltage": ("mV", "pA")}
 """Clamp to unit of the command and unit of the response."""
 
+JOIN = 50.0
+"""Pulses less than this apart [ms] belong to one stimulus."""
+
+CLEAR, FAINT = 0.02, 0.005
+"""A stimulus exceeds the first share of the command's range, and lasts while it exceeds the second."""
+
 
 @dataclass(frozen=True, eq=False)
 class Protocol:
@@ -76,8 +82,12 @@ class Protocol:
 
     @property
     def amplitude(self) -> Array:
-        """Command during the stimulus minus command just before it, shape ``(S,)``."""
-        return np.array([self._mean(s, on, off) - self._before(s, on) for s, (on, off) in enumerate(self.windows)])
+        """Command during the stimulus minus command just before it, shape ``(S,)``.
+
+        The median during the stimulus; in a train of pulses, whose median is the level before, the
+        level that lies farthest from it.
+        """
+        return np.array([self._change(s, on, off) for s, (on, off) in enumerate(self.windows)])
 
     @property
     def windows(self) -> list[tuple[float, float]]:
@@ -93,8 +103,11 @@ class Protocol:
         """The protocol of some sweeps, in the order given."""
         return Protocol(self.command[sweeps], self.dt, self.on[sweeps], self.off[sweeps], self.clamp)
 
-    def _mean(self, sweep: int, start: float, stop: float) -> float:
-        return float(np.median(self.command[sweep, self.samples(start, stop)]))
+    def _change(self, sweep: int, on: float, off: float) -> float:
+        changes = self.command[sweep, self.samples(on, off)] - self._before(sweep, on)
+        median, farthest = float(np.median(changes)), float(changes[np.argmax(np.abs(changes))])
+        is_train = np.mean(np.abs(changes - farthest) < 0.1 * abs(farthest)) > 0.02
+        return farthest if is_train and abs(median) < 1e-3 * abs(farthest) else median
 
     def _before(self, sweep: int, on: float) -> float:
         before = self.samples(on - 10.0, on)
@@ -104,9 +117,10 @@ class Protocol:
 def stimulus_window(command: Array, dt: float) -> tuple[Array, Array]:
     """Where the stimulus of every sweep begins and ends.
 
-    With several sweeps it is the first stretch in which their commands differ, so that a
-    test pulse common to all is not taken for the stimulus. Otherwise it is the stretch away
-    from the first sample's level that carries the largest charge.
+    With several sweeps it is the first large stretch in which their commands, each measured from
+    its own first sample, differ: a test pulse common to all is not taken for the stimulus, nor a
+    holding current that drifts. Otherwise it is the stretch away from the first level that carries
+    the largest charge. Pulses less than ``JOIN`` apart are one stimulus.
 
     Args:
         command: Command, shape ``(S, T)``.
@@ -125,17 +139,34 @@ def stimulus_window(command: Array, dt: float) -> tuple[Array, Array]:
         >>> float(on[0]), float(off[1])
         (2.0, 6.0)
     """
-    spread = np.ptp(command, axis=0)
-    tolerance = 1e-3 * max(float(np.ptp(command)), 1e-9)
-    if (spread > tolerance).any():
-        first, last = _runs(spread > tolerance)[0]
+    away = command - command[:, :1]
+    extent = float(np.ptp(command))
+    spread = np.ptp(away, axis=0)
+    size = spread if spread.max() > CLEAR * extent else np.abs(away).max(axis=0)
+    runs = _stretches(size, round(JOIN / dt))
+    if extent == 0 or not runs:
+        raise InputError("the command never changes, so there is no stimulus to fit")
+    charges = [float(size[first:last].sum()) for first, last in runs]
+    if size is spread:
+        chosen = next(k for k, charge in enumerate(charges) if charge >= 0.5 * max(charges))
     else:
-        away = np.abs(command[0] - command[0, 0])
-        runs = _runs(away > tolerance)
-        if not runs:
-            raise InputError("the command never changes, so there is no stimulus to fit")
-        first, last = max(runs, key=lambda run: away[run[0] : run[1]].sum())
+        chosen = int(np.argmax(charges))
+    first, last = runs[chosen]
     return np.full(len(command), first * dt), np.full(len(command), last * dt)
+
+
+def _stretches(size: Array, join: int) -> list[tuple[int, int]]:
+    """Stretches that are somewhere clearly above zero, as far as they are above ``FAINT``."""
+    top = float(size.max())
+    joined: list[tuple[int, int]] = []
+    for first, last in _runs(size > FAINT * top) if top > 0 else []:
+        if size[first:last].max() <= CLEAR * top:
+            continue
+        if joined and first - joined[-1][1] <= join:
+            joined[-1] = joined[-1][0], last
+        else:
+            joined.append((first, last))
+    return joined
 
 
 def _runs(mask: Array) -> list[tuple[int, int]]:

@@ -1,7 +1,9 @@
 """Problems whose posterior is known exactly: what every inference method is measured against."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -339,3 +341,73 @@ class Invalid(Reference):
         rng = np.random.default_rng(seed)
         column = self.table[0][:, int(x_o[0])]
         return (rng.choice(self.values, n, p=column / column.sum()) + rng.random(n))[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Noisy(Reference):
+    """Any deterministic response seen through Gaussian noise: exact on a grid, whatever the response.
+
+    With the features of a deterministic neuron it is the problem E1 of the statistics notes, with its trace E2.
+
+    Args:
+        prior: Prior over few parameters.
+        response: Noise-free observation of parameters ``(N, P)``, shape ``(N, F)``; NaN where it is undefined.
+        sd: Standard deviation of the noise, shape ``(F,)``.
+        points: Cells of the grid along every parameter.
+    """
+
+    response: Callable[[Array], Array]
+    sd: Array
+    points: int = 200
+
+    def draw(self, theta: Array, rng: np.random.Generator) -> Array:
+        """Observations of parameters ``(N, P)``."""
+        return self.response(theta) + self.sd * rng.standard_normal((len(theta), len(self.sd)))
+
+    def log_likelihood(self, theta: Array, x_o: Array) -> Array:
+        """Log probability of an observation."""
+        return self._height(self.response(theta), x_o)
+
+    def _height(self, response: Array, x_o: Array) -> Array:
+        z = (x_o - response) / self.sd
+        value = -0.5 * (z**2).sum(axis=1) - np.log(self.sd * np.sqrt(2 * np.pi)).sum()
+        return np.where(np.isfinite(value), value, -np.inf)
+
+    @cached_property
+    def responses(self) -> Array:
+        """Noise-free observations at the centres of all cells."""
+        return self.response(self.prior.from_cube(cells(self.points, self.prior.n_parameters)))
+
+    def chances(self, x_o: Array) -> Array:
+        """Exact posterior probability of every cell, shape ``(points ** P,)``."""
+        return normalised(self._height(self.responses, x_o))
+
+    def discretisation(self, x_o: Array) -> float:
+        """Difference [nat] that halving the number of cells along every parameter makes: KL(fine || coarse).
+
+        Both are densities on the cube; the coarse one is made of every second cell of the fine one.
+        """
+        size, half = self.prior.n_parameters, self.points // 2
+        fine = self.chances(x_o).reshape((self.points,) * size)
+        every = fine[(slice(0, 2 * half, 2),) * size]
+        coarse = every / every.sum() / 2**size
+        for axis in range(size):
+            coarse = np.repeat(coarse, 2, axis=axis)
+        inside = fine[(slice(0, 2 * half),) * size]
+        known = inside > 1e-12
+        return float((inside[known] * np.log(inside[known] / np.maximum(coarse[known], 1e-300))).sum())
+
+    def sample(self, x_o: Array, n: int, seed: int) -> Array:
+        """Draws from the exact posterior: a cell by its probability, then any point of it."""
+        rng = np.random.default_rng(seed)
+        rows = rng.choice(len(self.responses), n, p=self.chances(x_o))
+        centre = cells(self.points, self.prior.n_parameters)[rows]
+        return self.prior.from_cube(centre + (rng.random(centre.shape) - 0.5) / self.points)
+
+    def divergence(self, x_o: Array, log_prob: Callable[[Array], Array]) -> tuple[float, float]:
+        """KL(exact || other) [nat] of another density of the parameters, and its mass inside the prior."""
+        chance = self.chances(x_o)
+        theta = self.prior.from_cube(cells(self.points, self.prior.n_parameters))
+        height = log_prob(theta) - self.prior.log_prob(theta) - np.log(len(theta))
+        known = chance > 1e-300
+        return float((chance[known] * (np.log(chance[known]) - height[known])).sum()), float(np.exp(height).sum())

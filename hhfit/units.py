@@ -16,6 +16,9 @@ UM2_PER_MS_PER_MOHM = 1e5
 """Membrane area [um2] of tau = 1 ms and 1 MOhm at 1 uF/cm2: area = tau / (R C)."""
 
 MILLISIEMENS_IN_SIEMENS = 1e-3
+MM_PER_MS_OF_UA_PER_CM2_IN_UM = 10.0 / (2 * 96485.33212)
+"""Calcium [mM/ms] that 1 uA/cm2 brings into a shell of 1 um: I / (2 F depth)."""
+
 UM2_IN_CM2 = 1e-8
 PA_IN_NA = 1e-3
 

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,3 +142,30 @@ def test_area_is_fitted_on_request(recording, neuron, tmp_path):
     result = pipeline.fit(recording, neuron, settings, Corrections(fit_area=True), out=tmp_path / "run", workers=1)
     assert "area" in result.posterior.names
     assert "fitted as a parameter" in result.assumptions[0]
+
+
+def test_simulations_of_an_earlier_fit_begin_a_new_one(finished, recording, neuron, tmp_path):
+    out, before = finished
+    settings = replace(SETTINGS, simulations=400, seed=8)
+    told = []
+    again = pipeline.fit(
+        recording,
+        neuron,
+        settings,
+        CORRECTIONS,
+        out=tmp_path / "run",
+        earlier=str(out),
+        workers=1,
+        progress=lambda *words: told.append(words),
+    )
+    np.testing.assert_array_equal(again.simulations.theta[:120], before.simulations.theta[:120])
+    np.testing.assert_array_equal(again.simulations.x[:120], before.simulations.x[:120])
+    assert len(again.simulations) == 400
+    first = min(done for stage, done, _, _ in told if stage == "round 1: simulating")
+    assert first > 120
+
+
+def test_simulations_of_another_model_are_refused(finished, recording, neuron, tmp_path):
+    other = neuron.with_values({"capacitance": 2.0})
+    with pytest.raises(InputError, match="model hash differs"):
+        pipeline.fit(recording, other, SETTINGS, CORRECTIONS, out=tmp_path / "run", earlier=str(finished[0]), workers=1)

@@ -86,3 +86,42 @@ def test_about_half_of_the_invalid_toy_fails():
     ]
     assert valid[0] > 0.9
     assert valid[1] < 0.1
+
+
+def noisy(sd=0.3):
+    return references.Noisy(references.box(2, 2.0), lambda theta: theta, np.array([sd, sd]))
+
+
+def test_grid_of_a_linear_response_is_the_linear_gaussian():
+    x_o = np.array([1.8, 0.0])
+    exact = references.LinearGaussian(references.box(2, 2.0), sd=0.3)
+    mean, covariance = exact.moments(x_o)
+    theta = noisy().sample(x_o, 40_000, seed=0)
+    np.testing.assert_allclose(theta.mean(axis=0), mean, atol=0.006)
+    np.testing.assert_allclose(theta.std(axis=0), np.sqrt(np.diag(covariance)), rtol=0.02)
+
+
+def test_divergence_of_the_exact_posterior_is_zero_and_its_mass_one():
+    from scipy import stats
+
+    x_o = np.array([1.8, 0.0])
+    exact = [stats.truncnorm((-2 - c) / 0.3, (2 - c) / 0.3, c, 0.3) for c in x_o]
+    kl, mass = noisy().divergence(x_o, lambda theta: sum(m.logpdf(theta[:, p]) for p, m in enumerate(exact)))
+    assert kl == pytest.approx(0.0, abs=1e-3)
+    assert mass == pytest.approx(1.0, abs=1e-3)
+    shifted, _ = noisy().divergence(x_o, lambda theta: sum(m.logpdf(theta[:, p] - 0.05) for p, m in enumerate(exact)))
+    assert shifted > 0.01
+
+
+def test_discretisation_error_grows_as_the_posterior_narrows():
+    x_o = np.array([0.5, 0.0])
+    wide, narrow = noisy(0.3).discretisation(x_o), noisy(0.02).discretisation(x_o)
+    assert wide < 0.01
+    assert narrow > 0.05
+
+
+def test_undefined_response_has_no_chance():
+    problem = references.Noisy(
+        references.box(1, 1.0), lambda theta: np.where(theta < 0, np.nan, theta), np.array([0.5])
+    )
+    assert (problem.sample(np.array([0.1]), 500, seed=0) >= 0).all()

@@ -15,7 +15,7 @@ import pytest
 from hhfit import protocol
 from hhfit.errors import InputError
 from hhfit.recording import Recording
-from hhfit.run import RunDirectory, _files
+from hhfit.run import RunDirectory, _files, earlier
 from hhfit.run._folder import NAMES, SCHEMA
 from hhfit.simulations import Simulations, join
 
@@ -321,7 +321,7 @@ def test_a_finished_run_says_so(tmp_path):
     with create(tmp_path) as run:
         run.progress("report", 1, 1, "")
         run.finish()
-    assert state_of(tmp_path)["status"] == "done"
+    assert state_of(tmp_path)["sentence"] == "done"
 
 
 def test_a_missing_or_damaged_state_stops_nothing(tmp_path):
@@ -484,7 +484,7 @@ def test_simulations_of_an_earlier_run_are_taken_over(tmp_path):
     theta = np.random.default_rng(5).random((30, 2))
     with begin(tmp_path / "b", changed(SAME, "settings", "seed", 9)) as run:
         assert run.adopted(theta, 0) is theta
-        run.adopt(tmp_path / "a")
+        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
     with RunDirectory.open(tmp_path / "b", listener=ignore) as run:
         used = run.adopted(theta, 0)
         found, missing = run.stored(used, 0, 1)
@@ -509,7 +509,7 @@ def test_simulations_of_another_kind_are_refused(tmp_path, settings, word):
     with begin(tmp_path / "a", SAME) as run:
         run.save(simulations(0, 10), 1)
     with begin(tmp_path / "b", settings) as run, pytest.raises(InputError, match=word):
-        run.adopt(tmp_path / "a")
+        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
 
 
 def test_simulations_of_another_command_are_refused(tmp_path):
@@ -519,14 +519,14 @@ def test_simulations_of_another_command_are_refused(tmp_path):
         begin(tmp_path / "b", SAME, recording().select([3])) as run,
         pytest.raises(InputError, match="command differs"),
     ):
-        run.adopt(tmp_path / "a")
+        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
 
 
 def test_an_earlier_run_without_simulations_is_refused(tmp_path):
     with begin(tmp_path / "a", SAME):
         pass
     with begin(tmp_path / "b", SAME) as run, pytest.raises(InputError, match="no simulations"):
-        run.adopt(tmp_path / "a")
+        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
 
 
 def test_taking_over_changes_nothing_of_the_earlier_run(tmp_path):
@@ -536,6 +536,6 @@ def test_taking_over_changes_nothing_of_the_earlier_run(tmp_path):
     flip(tmp_path / "a" / "simulations" / "round-01" / "000000010-000000019.npz")
     before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
     with begin(tmp_path / "b", SAME) as run:
-        run.adopt(tmp_path / "a")
+        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
         assert len(run.simulations(1)[0]) == 10
     assert {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()} == before

@@ -206,6 +206,17 @@ def test_workers_have_one_thread_and_import_little():
         assert (run(workers, Whole(look), *rows(100)).x == 0).all()
 
 
+def test_what_a_worker_needs_for_a_fit_imports_little():
+    def look(theta):
+        import hhfit.task  # noqa: F401 - the task of a fit
+
+        heavy = {"torch", "sbi", "distributed", "matplotlib", "pynwb"} & set(sys.modules)
+        return np.full((len(theta), 1), float(len(heavy)))
+
+    with Workers(1) as workers:
+        assert (run(workers, Whole(look), *rows(3)).x == 0).all()
+
+
 def test_local_workers_leave_no_port_open():
     own = psutil.Process()
     with Workers(2) as workers:
@@ -278,6 +289,26 @@ def test_a_child_killed_while_it_starts_is_started_again(monkeypatch):
     monkeypatch.setattr(_isolated, "_CODE", once + _isolated._CODE)
     with Workers(1) as workers:
         assert (run(workers, Faulty(), *rows(3)).status == Status.OK).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_map_that_was_left_does_not_answer_the_next(count):
+    theta, index = rows(200)
+    with Workers(count) as workers:
+        next(workers.map(Faulty(), theta, 1, index))
+        assert workers.usage.rows < 200
+        got = run(workers, Faulty(), theta[:50], index[:50])
+    with Workers(0) as here:
+        assert same(got, run(here, Faulty(), theta[:50], index[:50]))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_map_may_outlive_its_workers(count):
+    with Workers(count) as workers:
+        parts = workers.map(Faulty(), *rows(200)[:1], 1, np.arange(200))
+        next(parts)
+    parts.close()
+    assert ours(os.getpid()) == []
 
 
 def test_a_slow_reader_holds_the_work_back():

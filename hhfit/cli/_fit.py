@@ -1,6 +1,7 @@
 """The commands that compute: fit, resume, report, demo."""
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print summary.json on stdout and nothing else there.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is already there.")]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Worker processes; 0 for one per core.")]
+Scheduler = Annotated[
+    str, typer.Option("--scheduler", metavar="ADDRESS", help="A running Dask scheduler, such as tcp://10.0.0.1:8786.")
+]
+Earlier = Annotated[
+    str, typer.Option("--from", metavar="DIR", help="An earlier run whose simulations from the prior are taken over.")
+]
 Directory = Annotated[str, typer.Argument(metavar="DIR", help="Run directory that hhfit fit wrote.")]
 
 
@@ -31,7 +38,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     ] = "",
     features: Annotated[str, typer.Option(help="A bundled name (hhfit list features) or a TOML file.")] = "spiking",
     method: Annotated[str, typer.Option(help="Inference method (hhfit list methods).")] = "tsnpe",
-    simulator: Annotated[str, typer.Option(help="Simulator (hhfit list simulators).")] = "neuron",
+    simulator: Annotated[str, typer.Option(help="Simulator (hhfit list simulators).")] = "batched",
     rounds: Annotated[int, typer.Option(help="Rounds that the simulations are split into.")] = 5,
     simulations: Annotated[int, typer.Option(help="Simulations in all.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Same seed, same samples.csv.")] = 0,
@@ -48,7 +55,9 @@ def fit(  # noqa: PLR0913 - one argument per option
     ] = None,
     out: Annotated[str, typer.Option(metavar="DIR", help="Run directory to write; by default runs/NAME.")] = "",
     overwrite: Overwrite = False,
+    earlier: Earlier = "",
     workers: Workers = 0,
+    scheduler: Scheduler = "",
     as_json: Json = False,
 ) -> None:
     """Fit a model to a recording and write a run directory with a report.
@@ -70,12 +79,21 @@ def fit(  # noqa: PLR0913 - one argument per option
     folder = Path(out or f"runs/{Path(recording).stem}")
     with running(folder) as progress:
         result = pipeline.fit(
-            measured, neuron, settings, corrections, out=folder, overwrite=overwrite, workers=workers, progress=progress
+            measured,
+            neuron,
+            settings,
+            corrections,
+            out=folder,
+            overwrite=overwrite,
+            earlier=earlier,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
         )
     show(result, folder, as_json)
 
 
-def resume(directory: Directory, *, workers: Workers = 0, as_json: Json = False) -> None:
+def resume(directory: Directory, *, workers: Workers = 0, scheduler: Scheduler = "", as_json: Json = False) -> None:
     """Continue a run that was interrupted; it ends in the same posterior.
 
     Example: hhfit resume runs/cell7
@@ -84,7 +102,7 @@ def resume(directory: Directory, *, workers: Workers = 0, as_json: Json = False)
 
     folder = Path(directory)
     with running(folder) as progress:
-        result = pipeline.resume(folder, workers=workers, progress=progress)
+        result = pipeline.resume(folder, workers=workers, scheduler=scheduler, progress=progress)
     show(result, folder, as_json)
 
 
@@ -118,6 +136,7 @@ def running(folder: Path) -> Iterator[Bars]:
     handler.setLevel(logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logging.getLogger("hhfit").addHandler(handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with bars() as progress:
             yield progress

@@ -75,7 +75,7 @@ def doctor(*, as_json: Json = False) -> None:
 
     Example: hhfit doctor
     """
-    checks = {"python": _python, "c++ compiler": _compiler, "neuron": _neuron, "processors": _processors}
+    checks = {"python": _python, "c++ compiler": _compiler, "simulation": _simulation, "processors": _processors}
     rows = {name: _tried(check) for name, check in checks.items()}
     rows |= {name: _installed(name) for name in PACKAGES}
     if as_json:
@@ -118,7 +118,7 @@ def _processors() -> str:
     return f"{len(os.sched_getaffinity(0))} usable"
 
 
-def _neuron() -> str:
+def _simulation() -> str:
     """Simulate 20 ms of a neuron in a worker, as a fit would."""
     import numpy as np
 

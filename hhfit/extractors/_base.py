@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import numpy as np
+
 from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.protocol import Protocol
@@ -15,6 +17,10 @@ WINDOWS = ("before", "stimulus", "after", "sweep")
 """Parts of a sweep that have a name; ``"5..50"`` is one in ms from the start of the stimulus."""
 
 SCALES = ("none", "log")
+
+POSITIVE = ("interp_step", "spike_reach", "coarsest_step", "DerivativeWindow", "peak_refractory")
+FRACTIONS = ("spike_skipf", "initial_perc")
+"""Settings that must be positive; that must lie in 0..1, 1 left out."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def merge_settings(defaults: Settings, settings: Settings, where: str) -> dict[s
         where: What to call the place in a message.
 
     Raises:
-        InputError: If a setting is unknown, or its value has the wrong type.
+        InputError: If a setting is unknown, or its value has the wrong type or cannot be.
 
     Example:
         >>> merge_settings({"threshold": -20.0, "strict": True}, {"threshold": -10}, "here")
@@ -98,6 +104,12 @@ def merge_settings(defaults: Settings, settings: Settings, where: str) -> dict[s
         whole = kind is int and float(value) == int(value)
         if isinstance(value, bool) != (kind is bool) or not (kind in (float, bool) or whole):
             raise InputError(f"{where}: setting {name} is {value!r}, must be of type {kind.__name__}")
+        if not np.isfinite(value) or (name in POSITIVE and value <= 0):
+            raise InputError(
+                f"{where}: setting {name} is {value}, must be {'positive' if name in POSITIVE else 'finite'}"
+            )
+        if name in FRACTIONS and not 0 <= value < 1:
+            raise InputError(f"{where}: setting {name} is {value}, must be at least 0 and less than 1")
         merged[name] = kind(value)
     return merged
 

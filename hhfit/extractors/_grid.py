@@ -30,9 +30,9 @@ def grid(time: Array, step: float) -> Grid:
     """
     points = int(np.ceil((time[-1] - time[0]) / step))
     t = np.cumsum(np.r_[time[0], np.full(points, step)])
-    if t[points - 1] >= time[-1]:
+    if points and t[points - 1] >= time[-1]:
         t = t[:points]
     left = np.maximum(np.searchsorted(time, t) - 1, 0)
     left[np.searchsorted(time, t) == len(time)] = len(time) - 1
     right = np.minimum(left + 1, len(time) - 1)
-    return Grid(t, left, t - time[left], time[right] - time[left])
+    return Grid(t, left.astype(np.uint32), t - time[left], time[right] - time[left])

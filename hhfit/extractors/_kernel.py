@@ -9,6 +9,7 @@ from hhfit.extractors._jit import jit
 from hhfit.extractors._passive import (
     list_decays,
     list_deflections,
+    list_extremes,
     list_levels,
     list_sag,
     list_steepest,
@@ -18,6 +19,8 @@ from hhfit.extractors._passive import (
 from hhfit.extractors._peaks import find_peaks
 from hhfit.extractors._shape import (
     list_amplitudes,
+    list_bases,
+    list_durations,
     list_falls,
     list_half_durations,
     list_onset_widths,
@@ -26,22 +29,21 @@ from hhfit.extractors._shape import (
     list_threshold_widths,
     list_widths,
 )
-from hhfit.extractors._slots import FIRST_PASSIVE, FIRST_SHAPE, Lists, Pick, Rules, Slot, Train, Window
+from hhfit.extractors._slots import GROUP_OF, Group, Lists, Pick, Rules, Slot, Train, Window
 from hhfit.extractors._train import list_between, list_intervals, list_minima, list_peaks, list_times
 
 _SLOTS = len(Slot)
-_TIME_CONSTANT, _PHASESLOPE_MAX = int(Slot.TIME_CONSTANT), int(Slot.PHASESLOPE_MAX)
 
 
 @jit
 def _interpolate(response: Array, grid: Grid, v: Array) -> None:
     """Fill ``v`` with a trace on a grid."""
-    for i in range(v.size):
+    points = v.size - 1 if grid.left[-1] == response.size - 1 else v.size
+    for i in range(points):
         j = grid.left[i]
-        if j + 1 < response.size:
-            v[i] = response[j] + (response[j + 1] - response[j]) / grid.width[i] * grid.beyond[i]
-        else:
-            v[i] = response[j]
+        v[i] = response[j] + (response[j + 1] - response[j]) / grid.width[i] * grid.beyond[i]
+    if points < v.size:
+        v[points] = response[-1]
 
 
 @jit
@@ -50,7 +52,9 @@ def fill(response: Array, grid: Grid, window: Window, rules: Rules, chosen: Arra
     v = np.empty(grid.t.size)
     scratch = np.empty((5, v.size // 2 + 2), np.int64)
     lists = Lists(np.empty((_SLOTS, v.size // 2 + 2)), np.zeros(_SLOTS, np.int64))
-    slots = chosen[0]
+    wanted = np.zeros(_SLOTS, np.bool_)
+    for slot in chosen[0]:
+        wanted[GROUP_OF[slot]] = True
     for row in range(response.shape[0]):
         _interpolate(response[row], grid, v)
         lists.counts[:] = 0
@@ -62,12 +66,11 @@ def fill(response: Array, grid: Grid, window: Window, rules: Rules, chosen: Arra
             list_peaks(train, base, lists)
             list_minima(train, base, lists)
             list_between(train, base, rules, lists)
-            if ((slots >= FIRST_SHAPE) & (slots < FIRST_PASSIVE)).any():
-                _list_shape(train, window, rules, scratch, lists)
-        if slots.max() >= FIRST_PASSIVE:
-            _list_passive(v, grid.t, base, window, slots, lists)
-        for k in range(slots.size):
-            x[row, k] = _pick(lists.values[slots[k], : lists.counts[slots[k]]], chosen[1, k])
+            _list_shape(train, window, rules, wanted, scratch, lists)
+        _list_passive(v, grid.t, base, window, wanted, lists)
+        for k in range(chosen.shape[1]):
+            slot = chosen[0, k]
+            x[row, k] = _pick(lists.values[slot, : lists.counts[slot]], chosen[1, k])
 
 
 @jit
@@ -100,34 +103,44 @@ def _find_train(v: Array, t: Array, window: Window, rules: Rules, scratch: Array
 
 
 @jit
-def _list_shape(train: Train, window: Window, rules: Rules, scratch: Array, lists: Lists) -> None:
-    v, t, peaks = train.v, train.t, train.peaks
+def _list_shape(train: Train, window: Window, rules: Rules, wanted: Array, scratch: Array, lists: Lists) -> None:
+    v, t, peaks, minima = train.v, train.t, train.peaks, train.minima
+    if wanted[Group.WIDTH]:
+        list_widths(train, window, rules, lists)
+        list_threshold_widths(train, window, rules, lists)
+    if not (wanted[Group.ONSET] or wanted[Group.END] or wanted[Group.SLOPE]):
+        return
     begins = scratch[3, : find_begins(train, window, rules, scratch[3])]
-    ends = scratch[4, : find_ends(v, t, peaks, window.first, rules.DownDerivativeThreshold, scratch[4])]
-    shaped = Train(v, t, peaks, train.minima, train.lowest, begins, ends)
+    ends = scratch[4, :0]
+    if wanted[Group.END]:
+        ends = scratch[4, : find_ends(v, t, peaks, window.first, rules.DownDerivativeThreshold, scratch[4])]
+    shaped = Train(v, t, peaks, minima, train.lowest, begins, ends)
     list_amplitudes(shaped, window, lists)
-    list_widths(shaped, window, rules, lists)
-    list_threshold_widths(shaped, window, rules, lists)
-    list_onset_widths(shaped, window, lists)
-    list_half_durations(shaped, lists)
     list_rises(shaped, rules, lists)
-    list_falls(shaped, window, lists)
-    list_slopes(shaped, rules, lists)
+    list_onset_widths(shaped, window, lists)
+    if wanted[Group.END]:
+        list_bases(shaped, lists)
+        list_durations(shaped, lists)
+        list_half_durations(shaped, lists)
+        list_falls(shaped, window, lists)
+    if wanted[Group.SLOPE]:
+        list_slopes(shaped, rules, lists)
 
 
 @jit
-def _list_passive(v: Array, t: Array, base: float, window: Window, slots: Array, lists: Lists) -> None:
-    if not np.isnan(base):
-        lists.values[Slot.VOLTAGE_BASE, 0] = base
-        lists.counts[Slot.VOLTAGE_BASE] = 1
-    list_levels(v, t, window, lists)
-    list_deflections(v, t, window, lists)
-    if not np.isnan(base):
+def _list_passive(v: Array, t: Array, base: float, window: Window, wanted: Array, lists: Lists) -> None:
+    if wanted[Group.LEVEL] or wanted[Group.EXTREME] or wanted[Group.DECAY]:
+        list_levels(v, t, base, window, lists)
+    if wanted[Group.DEFLECTION]:
+        list_deflections(v, t, window, lists)
+    if wanted[Group.EXTREME] or wanted[Group.DECAY]:
+        list_extremes(v, t, window, lists)
         list_sag(base, window, lists)
-    list_decays(v, t, window, lists)
-    if (slots == _TIME_CONSTANT).any():
+    if wanted[Group.DECAY]:
+        list_decays(v, t, window, lists)
+    if wanted[Group.FIT]:
         list_time_constant(v, t, window, lists)
-    if (slots == _PHASESLOPE_MAX).any():
+    if wanted[Group.STEEPEST]:
         list_steepest(v, t, lists)
 
 

@@ -27,9 +27,10 @@ def voltage_base(v: Array, t: Array, window: Window, rules: Rules) -> float:
 
 
 @jit
-def list_levels(v: Array, t: Array, window: Window, lists: Lists) -> None:
-    """Mean potentials late in the stimulus and after it."""
+def list_levels(v: Array, t: Array, base: float, window: Window, lists: Lists) -> None:
+    """Mean potentials before the stimulus, late in it and after it."""
     stop = window.stop
+    emit(lists, Slot.VOLTAGE_BASE, base)
     late = np.searchsorted(t, stop - 0.1 * (stop - window.start))
     if window.end > late:
         emit(lists, Slot.STEADY_STATE_VOLTAGE_STIMEND, v[late : window.end].mean())
@@ -42,10 +43,19 @@ def list_levels(v: Array, t: Array, window: Window, lists: Lists) -> None:
     first, last = np.searchsorted(t, stop + rest * 0.25), np.searchsorted(t, stop + rest * 0.75, side="right")
     if first < v.size:
         emit(lists, Slot.VOLTAGE_AFTER_STIM, v[first : max(last, first) + 1].mean())
+
+
+@jit
+def list_extremes(v: Array, t: Array, window: Window, lists: Lists) -> None:
+    """Highest and lowest potential during the stimulus."""
+    stop = window.stop
     if window.start <= t[-1] and min(stop, t[-1]) > t[window.first]:
         end = np.searchsorted(t, min(stop, t[-1]))
-        emit(lists, Slot.MAXIMUM_VOLTAGE, v[window.first : end].max())
-        emit(lists, Slot.MINIMUM_VOLTAGE, v[window.first : end].min())
+        high = low = v[window.first]
+        for i in range(window.first, end):
+            high, low = max(high, v[i]), min(low, v[i])
+        emit(lists, Slot.MAXIMUM_VOLTAGE, high)
+        emit(lists, Slot.MINIMUM_VOLTAGE, low)
 
 
 @jit

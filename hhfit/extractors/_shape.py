@@ -28,11 +28,10 @@ def list_amplitudes(train: Train, window: Window, lists: Lists) -> None:
     for i in range(min(begins.size - 1, minima.size)):
         emit(lists, Slot.FAST_AHP, v[begins[i]] - v[minima[i]])
     emit_changes(lists, Slot.FAST_AHP_CHANGE, Slot.FAST_AHP)
-    _list_bases(train, lists)
 
 
 @jit
-def _list_bases(train: Train, lists: Lists) -> None:
+def list_bases(train: Train, lists: Lists) -> None:
     """Mean potential between the end of a spike and the onset of the next."""
     spikes = min(train.begins.size, train.ends.size)
     if spikes <= 2:
@@ -114,7 +113,7 @@ def list_threshold_widths(train: Train, window: Window, rules: Rules, lists: Lis
 
 @jit
 def list_onset_widths(train: Train, window: Window, lists: Lists) -> None:
-    """Width at the potential of the onset, and from onset to end."""
+    """Width at the potential of the onset."""
     v, t, begins = train.v, train.t, train.begins
     minima = train.minima[_later(train.minima, window.first) :]
     if begins.size >= minima.size:
@@ -125,8 +124,13 @@ def list_onset_widths(train: Train, window: Window, lists: Lists) -> None:
         if minima.size >= 2:
             widths = lists.values[Slot.AP_BEGIN_WIDTH]
             emit(lists, Slot.AP2_AP1_BEGIN_WIDTH_DIFF, widths[1] - widths[0])
-    for i in range(min(begins.size, train.ends.size)):
-        emit(lists, Slot.AP_DURATION, t[train.ends[i]] - t[begins[i]])
+
+
+@jit
+def list_durations(train: Train, lists: Lists) -> None:
+    """Time from onset to end."""
+    for i in range(min(train.begins.size, train.ends.size)):
+        emit(lists, Slot.AP_DURATION, train.t[train.ends[i]] - train.t[train.begins[i]])
     emit_changes(lists, Slot.AP_DURATION_CHANGE, Slot.AP_DURATION)
 
 

@@ -50,7 +50,7 @@ class Slot(IntEnum):
     AHP_DEPTH_SLOW = 30
     MIN_BETWEEN_PEAKS = 31
     MIN_VOLTAGE_BETWEEN_SPIKES = 32
-    # of spike shape
+    # of spike onsets
     AP_AMPLITUDE = 33
     AP_AMPLITUDE_CHANGE = 34
     AP_AMPLITUDE_DIFF = 35
@@ -59,50 +59,77 @@ class Slot(IntEnum):
     AP_BEGIN_TIME = 38
     FAST_AHP = 39
     FAST_AHP_CHANGE = 40
-    DEPOLARIZED_BASE = 41
-    SPIKE_HALF_WIDTH = 42
-    AP_WIDTH = 43
-    AP_WIDTH_BETWEEN_THRESHOLD = 44
-    AP_BEGIN_WIDTH = 45
-    AP2_AP1_BEGIN_WIDTH_DIFF = 46
-    AP_DURATION = 47
-    AP_DURATION_CHANGE = 48
-    AP_DURATION_HALF_WIDTH = 49
-    AP_DURATION_HALF_WIDTH_CHANGE = 50
-    AP_RISE_TIME = 51
-    AP_FALL_TIME = 52
-    AP_RISE_RATE = 53
-    AP_RISE_RATE_CHANGE = 54
+    AP_RISE_TIME = 41
+    AP_RISE_RATE = 42
+    AP_RISE_RATE_CHANGE = 43
+    AP_BEGIN_WIDTH = 44
+    AP2_AP1_BEGIN_WIDTH_DIFF = 45
+    # of spike widths
+    SPIKE_HALF_WIDTH = 46
+    AP_WIDTH = 47
+    AP_WIDTH_BETWEEN_THRESHOLD = 48
+    # of spike ends
+    DEPOLARIZED_BASE = 49
+    AP_DURATION = 50
+    AP_DURATION_CHANGE = 51
+    AP_DURATION_HALF_WIDTH = 52
+    AP_DURATION_HALF_WIDTH_CHANGE = 53
+    AP_FALL_TIME = 54
     AP_FALL_RATE = 55
     AP_FALL_RATE_CHANGE = 56
+    # of spike slopes
     AP_PEAK_UPSTROKE = 57
     AP_PEAK_DOWNSTROKE = 58
     AP_PHASESLOPE = 59
-    # of the potential beside the spikes
+    # of mean potentials
     VOLTAGE_BASE = 60
     STEADY_STATE_VOLTAGE = 61
     STEADY_STATE_VOLTAGE_STIMEND = 62
     STEADY_STATE_HYPER = 63
-    VOLTAGE_DEFLECTION = 64
-    VOLTAGE_DEFLECTION_BEGIN = 65
-    VOLTAGE_DEFLECTION_VB_SSSE = 66
+    VOLTAGE_AFTER_STIM = 64
+    # of the deflection
+    VOLTAGE_DEFLECTION = 65
+    VOLTAGE_DEFLECTION_BEGIN = 66
     OHMIC_INPUT_RESISTANCE = 67
-    OHMIC_INPUT_RESISTANCE_VB_SSSE = 68
-    MAXIMUM_VOLTAGE = 69
-    MINIMUM_VOLTAGE = 70
-    MAXIMUM_VOLTAGE_FROM_VOLTAGEBASE = 71
-    VOLTAGE_AFTER_STIM = 72
+    # of extremes
+    VOLTAGE_DEFLECTION_VB_SSSE = 68
+    OHMIC_INPUT_RESISTANCE_VB_SSSE = 69
+    MAXIMUM_VOLTAGE = 70
+    MINIMUM_VOLTAGE = 71
+    MAXIMUM_VOLTAGE_FROM_VOLTAGEBASE = 72
     SAG_AMPLITUDE = 73
     SAG_RATIO1 = 74
     SAG_RATIO2 = 75
+    # of decays
     SAG_TIME_CONSTANT = 76
     DECAY_TIME_CONSTANT_AFTER_STIM = 77
+    # of a fit
     TIME_CONSTANT = 78
+    # of the whole sweep
     PHASESLOPE_MAX = 79
 
 
-FIRST_SHAPE, FIRST_PASSIVE = int(Slot.AP_AMPLITUDE), int(Slot.VOLTAGE_BASE)
-"""Slots from here on need the onsets of spikes; from there on, the passive response."""
+class Group(IntEnum):
+    """Slots that are computed together, if any of them is wanted, under the first of them."""
+
+    TRAIN = Slot.SPIKE_COUNT
+    ONSET = Slot.AP_AMPLITUDE
+    WIDTH = Slot.SPIKE_HALF_WIDTH
+    END = Slot.DEPOLARIZED_BASE
+    SLOPE = Slot.AP_PEAK_UPSTROKE
+    LEVEL = Slot.VOLTAGE_BASE
+    DEFLECTION = Slot.VOLTAGE_DEFLECTION
+    EXTREME = Slot.VOLTAGE_DEFLECTION_VB_SSSE
+    DECAY = Slot.SAG_TIME_CONSTANT
+    FIT = Slot.TIME_CONSTANT
+    STEEPEST = Slot.PHASESLOPE_MAX
+
+
+GROUP_OF = np.array([max(group for group in Group if group <= slot) for slot in Slot])
+"""Group of each slot."""
+
+SHAPE = range(Group.ONSET, Group.LEVEL)
+"""Slots that need a sampling fine enough to show the shape of a spike."""
 
 
 class Pick(IntEnum):

@@ -12,7 +12,7 @@ from hhfit.extractors._base import Extractor as Base
 from hhfit.extractors._base import Feature, Settings, window_bounds
 from hhfit.extractors._compiled import compute, locate
 from hhfit.extractors._grid import grid
-from hhfit.extractors._slots import FIRST_PASSIVE, FIRST_SHAPE, FUNCTIONS, Rules, positions
+from hhfit.extractors._slots import FUNCTIONS, SHAPE, Rules, positions
 from hhfit.protocol import Protocol
 
 DEFAULTS: dict[str, float | bool] = {
@@ -37,6 +37,9 @@ DEFAULTS: dict[str, float | bool] = {
     "voltage_base_end_perc": 1.0,
     "precision_threshold": 1e-10,
 }
+SHORTEST = 16
+"""With fewer grid points than this, and the derivative window, nothing is defined."""
+
 _NANOAMPERE = 1e-3  # of a pA, as eFEL has it
 
 
@@ -62,12 +65,15 @@ class Extractor(Base):
         for sweep in range(sweeps):
             for window in sorted({feature.window for feature in features}):
                 columns = [k for k, feature in enumerate(features) if feature.window == window]
-                chosen = np.array([FUNCTIONS[features[k].function][:2] for k in columns], np.int64).T
+                chosen = np.array(
+                    list(zip(*(FUNCTIONS[features[k].function][:2] for k in columns), strict=True)), np.int64
+                )
                 bounds = window_bounds(protocol, sweep, window)
-                if bounds[1] > bounds[0]:
+                if bounds[1] > bounds[0] and points.t.size >= SHORTEST + self.settings["DerivativeWindow"]:
                     where = positions(points.t, *bounds, float(current[sweep]))
                     x = np.empty((rows, len(columns)))
-                    compute(np.asarray(response[:, sweep], float), points, where, self.rules, chosen, x)
+                    # a copy: the kernel is compiled again for every layout, and for read-only arrays
+                    compute(np.array(response[:, sweep], float), points, where, self.rules, chosen, x)
                     values[:, sweep, columns] = x
         if protocol.dt > self.settings["coarsest_step"] + 1e-9:
             values[..., [_is_shape(feature) for feature in features]] = np.nan
@@ -76,11 +82,11 @@ class Extractor(Base):
     @property
     def rules(self) -> Rules:
         """The settings as the kernel takes them."""
-        return Rules(**{name: self.settings[name] for name in Rules._fields})
+        return Rules(**{name: type(DEFAULTS[name])(self.settings[name]) for name in Rules._fields})
 
 
 def _is_shape(feature: Feature) -> bool:
-    return FIRST_SHAPE <= FUNCTIONS[feature.function][0] < FIRST_PASSIVE
+    return FUNCTIONS[feature.function][0] in SHAPE
 
 
 def spike_times(response: Array, dt: float, settings: Settings) -> Array:
@@ -98,9 +104,11 @@ def spike_times(response: Array, dt: float, settings: Settings) -> Array:
     """
     extractor = Extractor(_own(settings))
     points = grid(np.arange(response.size) * dt, float(extractor.settings["interp_step"]))
+    if points.t.size < SHORTEST:
+        return np.empty(0)
     peaks = np.empty(points.t.size, np.int64)
     everything = positions(points.t, 0.0, float(points.t[-1]), 0.0)
-    return points.t[peaks[: locate(np.asarray(response, float), points, everything, extractor.rules, peaks)]]
+    return points.t[peaks[: locate(np.array(response, float), points, everything, extractor.rules, peaks)]]
 
 
 def spike_counts(response: Array, protocol: Protocol, settings: Settings) -> Array:

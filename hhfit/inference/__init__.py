@@ -4,8 +4,9 @@ from typing import Any
 
 from hhfit import plugins
 from hhfit.inference._base import Budget, Inference
+from hhfit.inference._correction import Corrected, correct
 
-__all__ = ["Budget", "Inference", "get"]
+__all__ = ["Budget", "Corrected", "Inference", "correct", "get"]
 
 
 def get(name: str, budget: Budget, **settings: Any) -> Inference:  # noqa: ANN401 - each method has its own

@@ -3,12 +3,14 @@
 import numpy as np
 
 from hhfit.arrays import Array
+from hhfit.errors import UnsupportedError
 from hhfit.inference._density import Density
 from hhfit.inference._truncation import LEAST_INSIDE, Region
 from hhfit.posterior import Amortized
 from hhfit.prior import Prior
 
 _DRAWS = 4000
+_NO_SEED = np.random.SeedSequence(0)
 
 
 class FlowPosterior(Amortized):
@@ -36,6 +38,16 @@ class FlowPosterior(Amortized):
     def prior(self) -> Prior:
         """The prior it was inferred under."""
         return self._prior
+
+    def at(self, x_o: Array) -> "FlowPosterior":
+        """The posterior of another observation, shape ``(F,)``, without further training.
+
+        Raises:
+            UnsupportedError: If it was learned for one observation, in truncated rounds.
+        """
+        if self.region.cuts:
+            raise UnsupportedError("a truncated posterior holds for its own observation only; use npe for many")
+        return FlowPosterior(self.prior, self.density, Region(np.asarray(x_o, dtype=float), self.region.size), _NO_SEED)
 
     def sample_cube(self, n: int, seed: int) -> Array:
         """``n`` draws as points of the prior's cube, shape ``(n, P)``."""

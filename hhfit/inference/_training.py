@@ -25,6 +25,7 @@ class Training:
         steps: Most optimiser steps; what is reached first counts.
         validation: Share of the data that is held out; the weights that do best on it are kept.
         clip: Largest norm of the gradient of one network.
+        patience: Training ends when no network has improved for so many passes.
     """
 
     rate: float = 2e-3
@@ -34,6 +35,7 @@ class Training:
     steps: int = 14_000
     validation: float = 0.1
     clip: float = 5.0
+    patience: int = 100
 
 
 @contextmanager
@@ -140,8 +142,10 @@ def train(
             least, best_epoch = np.where(better, loss_held, least), np.where(better, epoch + 1, best_epoch)
             for name, value in flows.weights().items():
                 best[name][better] = value[better]
+            if epoch + 1 - best_epoch.max() >= how.patience:
+                break
     progress(epochs, epochs, f"validation loss {least.mean():.2f}")
-    log = {"epochs": epochs, "best_epoch": float(best_epoch.mean()), "validation_loss": float(least.mean())}
+    log = {"epochs": epoch + 1, "best_epoch": float(best_epoch.mean()), "validation_loss": float(least.mean())}
     return Flows(flows.shape, best), log | {"train_s": time.monotonic() - started}
 
 

@@ -1,55 +1,116 @@
 """Sweeps of a file put together to one recording."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.errors import InputError
-from hhfit.protocol import Protocol, stimulus_window
+from hhfit.protocol import CLAMPS, Protocol, stimulus_window
+from hhfit.readers._given import Given
+from hhfit.readers._idealise import idealise
 from hhfit.recording import Recording
+
+LARGEST = {"mV": 400.0, "pA": 1e6}
+"""A response or command beyond this is no patch-clamp recording in that unit."""
+
+REMEDY = "pass --stimulus 'on=MS off=MS first=PA by=PA', or export voltage and current to CSV"
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
-    """One sweep.
+class Sweeps:
+    """All sweeps of a file, as far as the file tells.
 
     Args:
-        number: Its number in the file.
-        response: Measured response in hhfit's unit, shape ``(T,)``.
-        command: Command in hhfit's unit, shape ``(T,)``.
+        name: Name of the file.
+        clamp: ``"current"`` or ``"voltage"``.
         dt: Sampling step [ms].
+        numbers: Number of each sweep in the file.
+        responses: Measured response of each sweep in hhfit's unit, each of shape ``(T,)``.
+        commands: Command of each sweep in hhfit's unit, each of shape ``(T,)``; empty if unknown.
+        missing: Why the commands are unknown; empty if they are known.
+        measured: Whether the commands are a recorded channel, with its noise.
+        provenance: What else is known, such as where the stimulus was found.
     """
 
-    number: int
-    response: Array
-    command: Array
+    name: str
+    clamp: str
     dt: float
+    numbers: Sequence[int]
+    responses: Sequence[Array]
+    commands: Sequence[Array] = ()
+    missing: str = ""
+    measured: bool = False
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
-def assemble(sweeps: Sequence[Sweep], clamp: str, name: str) -> Recording:
-    """One recording of all sweeps.
+def assemble(sweeps: Sweeps, given: Given) -> Recording:
+    """One recording of all sweeps, with the stimulus of the file or of the user.
 
     Raises:
-        InputError: If there is none, or they differ in length or sampling, or no command changes.
+        InputError: If there is no sweep, sweeps differ in length, the stimulus is unknown, never
+            changes, or values are impossible.
     """
-    if not sweeps:
-        raise InputError(f"{name}: holds no sweep")
-    lengths = {len(sweep.response) for sweep in sweeps} | {len(sweep.command) for sweep in sweeps}
-    if len(lengths) > 1:
-        raise InputError(
-            f"{name}: sweeps or their commands have {min(lengths)} to {max(lengths)} samples; all must be equally long"
-        )
-    steps = [sweep.dt for sweep in sweeps]
-    if np.ptp(steps) > 1e-6 * steps[0]:
-        raise InputError(f"{name}: sweeps are sampled every {min(steps):g} to {max(steps):g} ms; all must be alike")
-    command = np.stack([sweep.command for sweep in sweeps])
-    dt = round(steps[0], 9)
+    name = sweeps.name
+    if not len(sweeps.responses) or not len(sweeps.responses[0]):
+        raise InputError(f"{name}: holds no samples; check that the file is complete")
+    if not (np.isfinite(sweeps.dt) and 1e-4 <= sweeps.dt <= 1e3):
+        raise InputError(f"{name}: its sampling step is {sweeps.dt:g} ms, expected 0.0001 to 1000 ms")
+    response = _stacked(sweeps.responses, name, "sweeps")
+    command, stimulus = _command(sweeps, given, response.shape)
+    dt = float(f"{sweeps.dt:.9g}")
+    _need_plausible(name, sweeps.clamp, response, command)
     try:
         on, off = stimulus_window(command, dt)
-        protocol = Protocol(command, dt, on, off, clamp)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
-    response = np.stack([sweep.response for sweep in sweeps])
-    return Recording(response, protocol, [sweep.number for sweep in sweeps], {"name": name})
+    except InputError:
+        text = f"{name}: the command never changes from {command[0, 0]:g} {CLAMPS[sweeps.clamp][0]}"
+        raise InputError(f"{text}, so there is no stimulus to fit; {REMEDY}") from None
+    provenance = {"name": name, "clamp": sweeps.clamp, **sweeps.provenance, "stimulus": stimulus}
+    return Recording(response, Protocol(command, dt, on, off, sweeps.clamp), sweeps.numbers, provenance)
+
+
+def _stacked(rows: Sequence[Array], name: str, what: str) -> Array:
+    lengths = sorted({len(row) for row in rows})
+    if len(lengths) > 1:
+        raise InputError(
+            f"{name}: its {what} have {lengths[0]} to {lengths[-1]} samples, must be equally long; "
+            "export sweeps of one length to CSV"
+        )
+    return np.stack([np.asarray(row, float) for row in rows])
+
+
+def _command(sweeps: Sweeps, given: Given, shape: tuple[int, ...]) -> tuple[Array, str]:
+    """Command of every sweep and a word on where it comes from."""
+    if given.stimulus:
+        if sweeps.clamp != "current":
+            raise InputError(f"{sweeps.name}: is a voltage-clamp recording; --stimulus gives an injected current")
+        return given.stimulus.command(*shape, sweeps.dt), "given by the user"
+    if not len(sweeps.commands):
+        raise InputError(f"{sweeps.name}: {sweeps.missing or 'holds no stimulus'}; {REMEDY}")
+    command = _stacked(sweeps.commands, sweeps.name, "commands")
+    if command.shape != shape:
+        raise InputError(
+            f"{sweeps.name}: command has shape {command.shape} and response {shape}, must be alike; {REMEDY}"
+        )
+    source = sweeps.provenance.get("stimulus", "stored in the file")
+    bad = ~np.isfinite(command).all(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"{sweeps.name}: the command of sweep {sweeps.numbers[row]} holds NaN or infinite values; {REMEDY}"
+        )
+    steps = idealise(command, sweeps.dt) if sweeps.measured else None
+    return (command, source) if steps is None else (steps, f"{source}, idealised to its plateaus")
+
+
+def _need_plausible(name: str, clamp: str, response: Array, command: Array) -> None:
+    command_unit, unit = CLAMPS[clamp]
+    for what, values, of in (("response", response, unit), ("command", command, command_unit)):
+        finite = values[np.isfinite(values)]
+        worst = float(np.abs(finite).max()) if finite.size else 0.0
+        if worst > LARGEST[of]:
+            remedy = "pass --voltage-scale with the mV per unit" if of == "mV" else "correct the unit in the file"
+            raise InputError(
+                f"{name}: the {what} reaches {worst:.4g} {of}, expected at most {LARGEST[of]:g} {of}; {remedy}"
+            )

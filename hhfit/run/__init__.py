@@ -14,8 +14,11 @@
     with RunDirectory.open(path, listener=show) as run:         # hhfit resume: the same calls again
         run.settings, run.recording, run.state
 
-``run.adopt(DIR)``, once, right after ``create``, takes over what an earlier run drew from the prior
-(``--from``); ``theta = run.adopted(theta, first)`` before ``run.stored`` then puts it in its place.
+``earlier(DIR, settings, protocol)`` gives what an earlier run drew from the prior (``--from``), and
+refuses a run of another kind before anything is written. ``run.adopt(rows)``, once, right after
+``create``, takes it over; ``theta = run.adopted(theta, first)`` before the first ``run.stored``
+puts it in its place.
+
 ``run.recall("round-01")`` gives the arrays back, or ``None``. Leaving the ``with`` block by an
 exception, Ctrl-C included, writes where and why it stopped to ``state.json``; after a kill -9
 the file says where it was. One process at a time can hold a run directory. ``run.folder`` is
@@ -43,13 +46,14 @@ from hhfit.arrays import Array, need_shape
 from hhfit.errors import HHFitError, InputError
 from hhfit.journal import Arrays, Journal
 from hhfit.recording import Recording
-from hhfit.run import _earlier, _files, _folder, _recording, _state
+from hhfit.run import _files, _folder, _recording, _state
+from hhfit.run._earlier import earlier
 from hhfit.run._log import FileLog
 from hhfit.run._parts import LAST, Parts, select
 from hhfit.run._state import State
 from hhfit.simulations import Simulations
 
-__all__ = ["RunDirectory"]
+__all__ = ["RunDirectory", "earlier"]
 
 logger = logging.getLogger(__name__)
 
@@ -221,17 +225,11 @@ class RunDirectory(Journal):
         """
         return select(self._parts(round_number).load(first, first + len(theta) - 1), theta, first)
 
-    def adopt(self, path: str | Path) -> None:
-        """Take over the simulations that an earlier run drew from the prior, as the first of round 1.
-
-        Raises:
-            InputError: If it is no run, or was made with another model, prior, features, protocol or simulator.
-        """
-        other = Path(path)
-        rows, log = _earlier.load(other, _folder.settings(other), self.settings, self.recording.protocol)
+    def adopt(self, rows: Simulations) -> None:
+        """Take over simulations of an earlier run, numbered from 0, as the first of round 1."""
         self.save(rows, round_number=1)
         _files.write(self.folder / ADOPTED, _files.pack({"theta": rows.theta}), durable=True)
-        logger.info("%d simulations taken over from %s", len(rows), log["from"])
+        self._log.say(f"{len(rows)} simulations of an earlier run taken over")
 
     def adopted(self, theta: Array, first: int) -> Array:
         """Parameters asked for, shape ``(N, P)``, with those of simulations taken over in their places."""

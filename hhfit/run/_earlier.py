@@ -8,7 +8,7 @@ import numpy as np
 
 from hhfit.errors import InputError
 from hhfit.protocol import Protocol
-from hhfit.run import _recording
+from hhfit.run import _folder, _recording
 from hhfit.run._parts import Parts
 from hhfit.simulations import Simulations, join
 
@@ -16,25 +16,24 @@ FROM_PRIOR = ("npe", "tsnpe", "snpe_a", "snpe_b", "snpe_c", "abc_rejection", "ab
 """Methods whose first round is drawn from the prior, one simulation independent of the other."""
 
 
-def load(
-    folder: Path, table: Mapping[str, Any], wanted: Mapping[str, Any], protocol: Protocol
-) -> tuple[Simulations, dict[str, Any]]:
+def earlier(path: str | Path, wanted: Mapping[str, Any], protocol: Protocol) -> Simulations:
     """Simulations of an earlier run whose parameters were drawn from the prior: those of its first round.
 
     Later rounds are drawn from proposals that depend on what was observed; they are left behind.
 
     Args:
-        folder: The earlier run.
-        table: What its ``fit.toml`` says.
-        wanted: What the new one's will say.
+        path: The earlier run; nothing is written there.
+        wanted: Settings of the new one.
         protocol: Command of every sweep of the new run.
 
     Returns:
-        The simulations, numbered from 0, and what there is to log.
+        The simulations, numbered from 0.
 
     Raises:
-        InputError: If model, prior, features, protocol, simulator or step differ, or there are none.
+        InputError: If it is no run, if model, prior, features, protocol, simulator or step differ, or there are none.
     """
+    folder = Path(path)
+    table = _folder.settings(folder)
     for keys in (("model_hash",), ("features", "text"), ("settings", "simulator"), ("settings", "step")):
         if _entry(table, keys) != _entry(wanted, keys):
             raise InputError(
@@ -56,8 +55,7 @@ def load(
     if not parts:
         raise InputError(f"{folder}: has no simulations to take over; leave --from out")
     rows = join(parts)
-    renumbered = Simulations(rows.theta, rows.x, rows.status, np.arange(len(rows)))
-    return renumbered, {"from": str(folder), "simulations": len(rows), "seed": _entry(table, ("settings", "seed"))}
+    return Simulations(rows.theta, rows.x, rows.status, np.arange(len(rows)))
 
 
 def _entry(table: Mapping[str, Any], keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - whatever the file says

@@ -52,7 +52,9 @@ def sentence(now: dict[str, Any]) -> str:
         >>> sentence({"status": "stopped", "stage": "round 2", "done": 1400, "total": 2000})
         'stopped in round 2: 1400 of 2000'
     """
-    words = {"running": "in", "stopped": "stopped in", "failed": "failed in", "done": "done; last was"}
+    if now["status"] == "done":
+        return "done"
+    words = {"running": "in", "stopped": "stopped in", "failed": "failed in"}
     where = f"{words.get(now['status'], now['status'])} {now['stage']}"
     if now.get("total"):
         where += f": {now['done']:g} of {now['total']:g}"

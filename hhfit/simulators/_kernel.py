@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.model import NOISE, Model
+from hhfit.model import NOISE, Model, Pool
 from hhfit.simulators._graph import CENTRE, NUDGE, NUMBER, STEP, Graph, Node, Quotient, families, quotient
 from hhfit.simulators._runtime import ROUNDS, RUNTIME
-from hhfit.units import PA_PER_UM2_IN_UA_PER_CM2
+from hhfit.units import MM_PER_MS_OF_UA_PER_CM2_IN_UM, PA_PER_UM2_IN_UA_PER_CM2
 
 DT = "dt"
 """Integration step [ms], among what is known for every simulation; no quantity may have this name."""
@@ -57,6 +57,7 @@ def system(model: Model, precision: str = "float64") -> System:
 def _equations(g: Graph, model: Model) -> System:
     conductance = drive = g.number(0.0)
     motions = []
+    currents: dict[str, Node] = {}
     for channel in model.channels:
         factor = quotient(g, channel.conductance)
         for gate in channel.gates:
@@ -74,7 +75,11 @@ def _equations(g: Graph, model: Model) -> System:
                 motions.append(_relaxing(g, name, quotient(g, gate.inf), quotient(g, gate.tau)))
         total = g.value(factor)
         conductance = g.add(conductance, total)
-        drive = g.add(drive, g.mul(total, g.value(quotient(g, channel.reversal))))
+        reversal = g.value(quotient(g, channel.reversal))
+        drive = g.add(drive, g.mul(total, reversal))
+        currents[channel.name] = g.mul(total, g.add(g.state("v"), g.neg(reversal)))
+    if model.calcium is not None:
+        motions.append(_filling(g, model.calcium, currents))
     return System(g, conductance, drive, tuple(motions))
 
 
@@ -99,6 +104,17 @@ def _relaxing(g: Graph, name: str, inf: Quotient, tau: Quotient) -> Motion:
     return Motion(name, g.mul(gain, inf.num), g.mul(gain, inf.den))
 
 
+def _filling(g: Graph, pool: Pool, currents: Mapping[str, Node]) -> Motion:
+    total = g.number(0.0)
+    for name in pool.channels:
+        total = g.add(total, currents[name])
+    depth, tau, rest = (g.value(quotient(g, e)) for e in (pool.depth, pool.tau, pool.rest))
+    inward = g.apply("maximum", g.neg(total), g.number(0.0))
+    factor = g.div(g.mul(g.row(DT), g.number(MM_PER_MS_OF_UA_PER_CM2_IN_UM)), depth)
+    rate = g.div(g.row(DT), tau)
+    return Motion("ca", g.add(g.mul(factor, inward), g.mul(rate, rest)), rate)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A generated kernel.
@@ -119,6 +135,10 @@ class Kernel:
         """What the kernel reads for every simulation, shape ``(K, N)``."""
         values: Mapping[str, Array] = {name: np.ascontiguousarray(v) for name, v in model.values(theta).items()}
         known = {**values, "v": values["v_init"]}
+        pool = []
+        if model.calcium is not None:
+            known["ca"] = np.broadcast_to(model.calcium.rest.evaluate(values), len(theta))
+            pool = [known["ca"]]
         noise = values.get(NOISE, np.zeros(len(theta))) / np.sqrt(dt)
         gates = [
             np.broadcast_to(gate.inf.evaluate(known), len(theta))
@@ -127,7 +147,7 @@ class Kernel:
             if gate.tau is not None
         ]
         scale = PA_PER_UM2_IN_UA_PER_CM2 / values["area"]
-        fixed = [values["v_init"], *gates, dt / values["capacitance"], scale, noise]
+        fixed = [values["v_init"], *gates, *pool, dt / values["capacitance"], scale, noise]
         return np.vstack(
             [*fixed, self.equations.graph.evaluate(self.nodes, {**values, DT: np.full(len(theta), dt)})]
         ).astype(self.precision)
@@ -292,6 +312,8 @@ def _term(function: str, args: list[str]) -> str:
             return f"{args[0]} if {args[0]} < {args[1]} else {args[1]}"
         case "maximum":
             return f"{args[0]} if {args[0]} > {args[1]} else {args[1]}"
+        case "log":
+            return f"logarithm({args[0]})"
         case "vtrap":
             raise AssertionError("vtrap is expanded")
     return f"F(np.{function}({args[0]}))"

@@ -5,6 +5,7 @@ import hashlib
 
 from hhfit.expression import Expression
 from hhfit.model import Channel, Gate, Model
+from hhfit.units import MM_PER_MS_OF_UA_PER_CM2_IN_UM
 
 _FUNCTIONS = {"abs": "fabs", "minimum": "lesser", "maximum": "greater"}
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
@@ -27,12 +28,14 @@ PARAMETER {{
 ASSIGNED {{
     v (mV)
     i (mA/cm2)
+    inward
 }}
 {states}INITIAL {{
 {initial}
 }}
 BREAKPOINT {{
 {solve}    i = 0.001 * ({current} - command)
+    inward = {inward}
 }}
 {derivatives}FUNCTION vtrap(x, y) {{
     if (fabs(x / y) < 1e-5) {{
@@ -74,6 +77,8 @@ def mechanism(model: Model) -> str:
 def used(model: Model) -> list[str]:
     """Quantities that the mechanism's expressions name, in the model's order."""
     named: set[str] = set()
+    if model.calcium is not None:
+        named |= model.calcium.depth.names | model.calcium.tau.names | model.calcium.rest.names
     for channel in model.channels:
         for expr in (channel.conductance, channel.reversal, *_rates(channel)):
             named |= expr.names
@@ -83,23 +88,38 @@ def used(model: Model) -> list[str]:
 def _body(model: Model, name: str) -> str:
     gates = [(channel, gate) for channel in model.channels for gate in channel.gates]
     moving = [(channel, gate) for channel, gate in gates if gate.tau is not None]
-    states = " ".join(_state(channel, gate) for channel, gate in moving)
+    pool = model.calcium
+    states = " ".join([*(["pool"] if pool else []), *(_state(channel, gate) for channel, gate in moving)])
     return _TEMPLATE.format(
         suffix=name,
         ranges="".join(f", {quantity(q)}" for q in used(model)),
         parameters="\n".join(f"    {quantity(q)} = 1" for q in used(model)),
-        states=f"STATE {{ {states} }}\n" if moving else "",
-        initial="\n".join(f"    {_state(c, g)} = {_text(g.inf)}" for c, g in moving),
-        solve="    SOLVE gates METHOD cnexp\n" if moving else "",
+        states=f"STATE {{ {states} }}\n" if states else "",
+        initial="\n".join(
+            [*([f"    pool = {_text(pool.rest)}"] if pool else [])]
+            + [f"    {_state(c, g)} = {_text(g.inf)}" for c, g in moving]
+        ),
+        solve="    SOLVE gates METHOD cnexp\n" if states else "",
+        inward=_inward(model),
         current=" + ".join(_current(channel) for channel in model.channels) or "0",
-        derivatives=_derivatives(moving),
+        derivatives=_derivatives(model, moving),
     )
 
 
-def _derivatives(moving: list[tuple[Channel, Gate]]) -> str:
-    if not moving:
-        return ""
+def _inward(model: Model) -> str:
+    """Calcium that flows into the pool [mM/ms]; of the last step, so that the pool's equation is linear."""
+    if model.calcium is None:
+        return "0"
+    total = " + ".join(_current(channel) for channel in model.channels if channel.name in model.calcium.channels)
+    return f"greater(0, -({total or '0'})) * {MM_PER_MS_OF_UA_PER_CM2_IN_UM!r} / ({_text(model.calcium.depth)})"
+
+
+def _derivatives(model: Model, moving: list[tuple[Channel, Gate]]) -> str:
     rates, equations = [], []
+    if model.calcium is not None:
+        equations.append(f"    pool' = inward - (pool - {_text(model.calcium.rest)}) / ({_text(model.calcium.tau)})")
+    if not moving and not equations:
+        return ""
     for n, (channel, gate) in enumerate(moving):
         state = _state(channel, gate)
         if gate.alpha is not None and gate.beta is not None:
@@ -109,7 +129,8 @@ def _derivatives(moving: list[tuple[Channel, Gate]]) -> str:
             rates += [f"    r{n} = {_text(gate.inf)}", f"    t{n} = {_text(gate.tau)}"]
             equations.append(f"    {state}' = (r{n} - {state}) / t{n}")
     names = ", ".join(f"r{n}, t{n}" for n in range(len(moving)))
-    return "\n".join(["DERIVATIVE gates {", f"    LOCAL {names}", *rates, *equations, "}", ""])
+    local = [f"    LOCAL {names}"] if names else []
+    return "\n".join(["DERIVATIVE gates {", *local, *rates, *equations, "}", ""])
 
 
 def _current(channel: Channel) -> str:
@@ -137,7 +158,7 @@ def _node(node: ast.expr) -> str:
         case ast.Constant():
             return repr(float(node.value))
         case ast.Name():
-            return "v" if node.id == "v" else quantity(node.id)
+            return {"v": "v", "ca": "pool"}.get(node.id) or quantity(node.id)
         case ast.UnaryOp(op=ast.USub()):
             return f"(-{_node(node.operand)})"
         case ast.UnaryOp():

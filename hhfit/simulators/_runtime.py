@@ -56,6 +56,37 @@ def exponential(x):
 
 
 @njit(**settings)
+def logarithm_float64(x):
+    """log(x) of a positive number: log(m) + e log(2), log(m) = 2 artanh((m - 1) / (m + 1)); NaN otherwise."""
+    bits = np.float64(x).view(np.int64)
+    e = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)
+    m = np.int64(bits - (e << np.int64(52))).view(np.float64)
+    q = (m - 1.0) / (m + 1.0)
+    q2 = q * q
+    p = 1 / 15 + q2 * (1 / 17 + q2 * (1 / 19 + q2 * (1 / 21)))
+    p = 1 / 7 + q2 * (1 / 9 + q2 * (1 / 11 + q2 * (1 / 13 + q2 * p)))
+    value = 2.0 * q * (1.0 + q2 * (1 / 3 + q2 * (1 / 5 + q2 * p))) + np.float64(e) * 0.6931471805599453
+    return value if x > 0.0 else np.nan
+
+
+@njit(**settings)
+def logarithm_float32(x):
+    """The same in single precision."""
+    bits = np.float32(x).view(np.int32)
+    e = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
+    m = np.int32(bits - np.int32(e << np.int32(23))).view(np.float32)
+    q = (m - np.float32(1.0)) / (m + np.float32(1.0))
+    q2 = q * q
+    p = np.float32(1 / 5) + q2 * (np.float32(1 / 7) + q2 * np.float32(1 / 9))
+    value = np.float32(2.0) * q * (np.float32(1.0) + q2 * (np.float32(1 / 3) + q2 * p))
+    value = value + np.float32(e) * np.float32(0.6931471805599453)
+    return value if x > np.float32(0.0) else np.float32(np.nan)
+
+
+logarithm = logarithm_{precision}
+
+
+@njit(**settings)
 def threefry(key0, key1, x0, x1):
     """Threefry-2x64 with 13 rounds (Salmon et al. 2011): counter in, random words out."""
     key2 = uint64(0x1BD11BDAA9FC1A22) ^ key0 ^ key1
@@ -70,14 +101,7 @@ def normals(word):
     """Two standard normals from 64 bits (Box and Muller 1958), in single precision."""
     high = np.float32(np.int64(word >> uint64(32)))
     u = (high + np.float32(1.0)) * np.float32(2.0**-32)
-    bits = np.float32(u).view(np.int32)
-    e = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
-    m = np.int32(bits - np.int32(e << np.int32(23))).view(np.float32)
-    q = (m - np.float32(1.0)) / (m + np.float32(1.0))
-    q2 = q * q
-    p = np.float32(1 / 5) + q2 * (np.float32(1 / 7) + q2 * np.float32(1 / 9))
-    log = np.float32(2.0) * q * (np.float32(1.0) + q2 * (np.float32(1 / 3) + q2 * p))
-    log = log + np.float32(e) * np.float32(0.6931471805599453)
+    log = logarithm_float32(u)
     square = np.float32(-2.0) * log
     radius = np.sqrt(square if square > np.float32(0.0) else np.float32(0.0))
     turn = np.float32(np.int64(word & uint64(0xFFFFFFFF)) - np.int64(2147483648)) * np.float32(2.0**-32)

@@ -8,7 +8,6 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import final
 
@@ -18,6 +17,7 @@ from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.simulators import _kernel
 from hhfit.simulators._base import Simulator as Base
+from hhfit.simulators._cache import folder
 
 
 @final
@@ -26,7 +26,8 @@ class Simulator(Base):
     """Runs the model in blocks of simulations, one per vector lane.
 
     Args:
-        scheme: One of ``SCHEMES``, or ``"auto"``: sequential exponential Euler with noise, RK4 without.
+        scheme: One of ``SCHEMES``, or ``"auto"``: the model's own, else sequential exponential Euler with
+            noise and RK4 without.
         precision: ``"float64"`` or ``"float32"``.
         threads: Threads over blocks; one by default, since hhfit runs one process per core.
 
@@ -54,7 +55,7 @@ class Simulator(Base):
         """The generated kernel."""
         scheme = self.scheme
         if scheme == "auto":
-            scheme = "exponential-euler" if self.is_noisy else "rk4"
+            scheme = self.model.integrator or ("exponential-euler" if self.is_noisy else "rk4")
         return _kernel.generate(self.model, scheme, self.precision, self.is_noisy)
 
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
@@ -89,11 +90,9 @@ class Simulator(Base):
 def _load(source: str) -> ModuleType:
     """The module of a generated text, from the user's cache; numba keeps its machine code beside it."""
     name = "kernel_" + hashlib.sha256(source.encode()).hexdigest()[:16]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hhfit" / "batched"
-    path = folder / f"{name}.py"
+    path = folder("batched") / f"{name}.py"
     if not path.is_file() or path.read_text() != source:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
             file.write(source)
         os.replace(file.name, path)
     spec = importlib.util.spec_from_file_location(name, path)

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, final
@@ -17,6 +18,7 @@ from hhfit.model import NOISE
 from hhfit.simulators import _nmodl
 from hhfit.simulators._base import Simulator as Base
 from hhfit.simulators._base import row_generator
+from hhfit.simulators._cache import folder, need_compiler
 from hhfit.units import PA_PER_UM2_IN_UA_PER_CM2
 
 CELLS = 100
@@ -135,9 +137,8 @@ def _hoc(simulator: Simulator) -> Any:  # noqa: ANN401 - hoc
 
 def _compiled(suffix: str, text: str) -> Path:
     """Shared library of a mechanism, compiled once and kept in the user's cache."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hhfit" / "neuron"
+    base = folder("neuron")
     target = base / suffix
-    base.mkdir(parents=True, exist_ok=True)
     with open(base / f"{suffix}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not list(target.glob(LIBRARY)):
@@ -148,15 +149,12 @@ def _compiled(suffix: str, text: str) -> Path:
 
 
 def _compile(suffix: str, text: str, base: Path, target: Path) -> None:
-    if not (shutil.which("c++") or shutil.which("g++")):
-        raise DependencyError("NEURON needs a C++ compiler to build the model; on Debian: apt-get install g++")
-    import sys
-
+    need_compiler("NEURON")
     command = shutil.which("nrnivmodl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if command is None:
         raise DependencyError("nrnivmodl is missing; pip install neuron")
-    with tempfile.TemporaryDirectory(dir=base) as folder:
-        work = Path(folder) / "build"
+    with tempfile.TemporaryDirectory(dir=base) as scratch:
+        work = Path(scratch) / "build"
         work.mkdir()
         (work / f"{suffix}.mod").write_text(text)
         done = subprocess.run([command], cwd=work, capture_output=True, text=True, check=False)

@@ -89,26 +89,32 @@ class Workers:
         theta, index = np.asarray(theta, float), np.asarray(index, int)
         need_shape("theta", theta, (None, None))
         need_shape("index", index, (len(theta),))
-        if len(theta):
-            yield from Job(task, theta, seed, index, self._limit, self.usage).run(self._engine(len(theta)))
+        if not len(theta):
+            return
+        job, kind = Job(task, theta, seed, index, self._limit, self.usage), self._kind(len(theta))
+        if kind not in self._engines:
+            self._engines[kind] = self._start(kind)
+        engine = self._engines[kind]
+        try:
+            yield from job.run(engine)
+        except BaseException:
+            # Work that nobody waits for any more must not run on, nor answer the next map.
+            self._engines.pop(kind, engine).close()
+            raise
 
     def close(self) -> None:
         """End every worker, whatever it is doing."""
         while self._engines:
             self._engines.popitem()[1].close()
 
-    def _engine(self, rows: int) -> Engine:
+    def _kind(self, rows: int) -> str:
         if self._scheduler:
-            kind = "remote"
-        elif self._count == 0:
-            kind = "here"
-        elif self._count == 1 or (rows <= FIRST_ROWS and "local" not in self._engines):
-            kind = "single"
-        else:
-            kind = "local"
-        if kind not in self._engines:
-            self._engines[kind] = self._start(kind)
-        return self._engines[kind]
+            return "remote"
+        if self._count == 0:
+            return "here"
+        if self._count == 1 or (rows <= FIRST_ROWS and "local" not in self._engines):
+            return "single"
+        return "local"
 
     def _start(self, kind: str) -> Engine:
         if kind == "here":

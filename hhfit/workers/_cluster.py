@@ -90,7 +90,9 @@ class Cluster(Engine):
                 return number, Died(Status.CRASHED, f"its Dask workers died: {error}", from_outside=True)
 
     def close(self) -> None:
-        """Kill every child process, then leave or end the cluster."""
+        """Kill every child process, then leave or end the cluster; again is fine."""
+        if self._client.status == "closed":
+            return
         for cluster in self._clusters:
             for worker in cluster.workers.values():
                 worker.plugins[self._name].children.close()

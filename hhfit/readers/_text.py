@@ -1,0 +1,138 @@
+"""Tables of numbers in text: time, voltage and current, with units in the names of the columns."""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.errors import InputError
+from hhfit.readers._assemble import Sweeps, assemble
+from hhfit.readers._given import Given
+from hhfit.readers._guard import reads
+from hhfit.recording import Recording
+from hhfit.units import factor
+
+_COLUMN = re.compile(
+    r"^(time|t|voltage|vm|v|current|im|i)[ _]*[\[(]?(ms|msec|s|sec|us|mv|v|uv|pa|na|ua|a)[\])]?[ _]*#?(\d*)$",
+    re.IGNORECASE,
+)
+_KINDS = {"t": "ms", "v": "mV", "i": "pA", "c": "pA"}
+COLUMNS = "time_ms,voltage_mV,current_pA (for more sweeps voltage_mV_1,current_pA_1 and so on)"
+_NUMBER = re.compile(r"^[\s,;]*[-+]?(\d|\.\d|nan|inf)", re.IGNORECASE)
+
+Columns = dict[tuple[str, int], tuple[int, str]]
+
+
+def read(path: Path, given: Given) -> Recording:
+    """Read one sweep per pair of voltage and current columns.
+
+    Raises:
+        InputError: If the columns are unknown, a number is missing, or time is not even.
+    """
+    with reads(path, "text"):
+        text = path.read_text(encoding="utf-8-sig")
+        lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "%"))]
+        if not lines:
+            raise InputError("holds no line of numbers; check that the file is complete")
+        has_header = not _NUMBER.match(lines[0])
+        table = _numbers(lines[has_header:], path.name)
+        names = given.columns or (lines[0] if has_header else "")
+        if not names:
+            raise InputError(
+                f"has {table.shape[1]} columns and no header, so what they hold is unknown; "
+                f"pass --columns with their names and units, such as {COLUMNS}"
+            )
+        return assemble(sweeps(table, _columns(_split(names), path.name), path.name, given), given)
+
+
+def sweeps(table: Array, columns: Columns, name: str, given: Given) -> Sweeps:
+    """Sweeps from a table of numbers, shape ``(rows, columns)``, and what its columns are."""
+    dt = given.interval if ("t", 0) not in columns else step(_scaled(table, columns, ("t", 0), name), name)
+    if np.isnan(dt):
+        raise InputError(f"{name}: has no time column; add time_ms, or pass --interval with the sampling step in ms")
+    numbers = sorted(number for kind, number in columns if kind == "v")
+    if not numbers:
+        raise InputError(f"{name}: has no voltage column; it needs the columns {COLUMNS}")
+    voltages = [_scaled(table, columns, ("v", number), name) for number in numbers]
+    missing = [number for number in numbers if ("i", number) not in columns]
+    reason = f"sweep {missing[0]} has no current column, so its stimulus is unknown" if missing else ""
+    currents = [] if missing else [_scaled(table, columns, ("i", number), name) for number in numbers]
+    known = {"stimulus": "current column of the file"}
+    return Sweeps(name, "current", dt, numbers, voltages, currents, reason, measured=True, provenance=known)
+
+
+def step(time: Array, name: str) -> float:
+    """Sampling step of an even time axis, in its unit."""
+    steps = np.diff(time)
+    if len(steps) == 0 or not np.isfinite(steps).all():
+        raise InputError(
+            f"{name}: the time column must hold at least two finite numbers; check that the file is complete"
+        )
+    dt = float(time[-1] - time[0]) / len(steps)
+    if dt <= 0 or not (np.abs(steps - dt) <= 0.02 * dt + 4e-7 * np.abs(time).max()).all():
+        worst = int(np.argmax(np.abs(steps - dt)))
+        raise InputError(
+            f"{name}: time steps by {steps[worst]:g} ms at row {worst + 1}, on average by {dt:g} ms, must rise evenly; "
+            "resample the recording"
+        )
+    return dt
+
+
+def _split(line: str) -> list[str]:
+    separator = next((mark for mark in ("\t", ";", ",") if mark in line), None)
+    return [word.strip().strip('"').strip() for word in line.split(separator)]
+
+
+def _numbers(lines: list[str], name: str) -> Array:
+    if not lines:
+        raise InputError(f"{name}: holds a header and no numbers; check that the file is complete")
+    text = "\n".join(lines)
+    for mark in ("\t", ";", ","):
+        text = text.replace(mark, " ") if _is_separator(mark, lines[0]) else text
+    try:
+        return np.loadtxt(StringIO(text), ndmin=2)
+    except ValueError as error:
+        reason = str(error).split(";")[0][:100]
+        raise InputError(
+            f"{name}: a row is not numbers ({reason}); export it again with a point as decimal mark"
+        ) from None
+
+
+def _is_separator(mark: str, line: str) -> bool:
+    """A comma between digits only is a decimal mark if semicolons or tabs separate the columns."""
+    return mark != "," or not any(other in line for other in ("\t", ";"))
+
+
+def _columns(names: list[str], name: str) -> Columns:
+    """Kind (t, v, i) and sweep of every column, to its place and unit."""
+    found: Columns = {}
+    for place, text in enumerate(names):
+        match = _COLUMN.match(text)
+        if match is None:
+            raise InputError(
+                f"{name}: column {text!r} is not understood; name the columns {COLUMNS}, in the file or with --columns"
+            )
+        kind = {"c": "i"}.get(match[1][0].lower(), match[1][0].lower())
+        key = kind, int(match[3] or 0)
+        if key in found:
+            raise InputError(f"{name}: column {text!r} stands for the same as another; number them, as in voltage_mV_1")
+        found[key] = place, match[2]
+    return found
+
+
+def _scaled(table: Array, columns: Columns, key: tuple[str, int], name: str) -> Array:
+    place, unit = columns[key]
+    if place >= table.shape[1]:
+        raise InputError(
+            f"{name}: has {table.shape[1]} columns of numbers under {len(columns)} names; give one name for each"
+        )
+    if len(columns) != table.shape[1]:
+        raise InputError(
+            f"{name}: has {table.shape[1]} columns of numbers under {len(columns)} names; give one name for each"
+        )
+    try:
+        return np.asarray(table[:, place] * factor(unit, _KINDS[key[0]]))
+    except InputError as error:
+        raise InputError(f"{name}: column {place + 1}: {error}") from None

@@ -1,0 +1,16 @@
+"""AxoGraph, through neo."""
+
+from pathlib import Path
+
+from hhfit.readers import _neo
+from hhfit.readers._given import NOTHING, Given
+from hhfit.recording import Recording
+
+
+def read(path: Path, given: Given = NOTHING) -> Recording:
+    """Read potential and current of every episode.
+
+    Raises:
+        InputError: If it is not such a file, or holds no potential or current.
+    """
+    return _neo.read(path, given, "AxographRawIO", "AxoGraph")

@@ -1,0 +1,91 @@
+"""MATLAB files: named arrays of potential and current, one column per sweep."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hhfit.arrays import Array
+from hhfit.errors import InputError
+from hhfit.readers._assemble import Sweeps, assemble
+from hhfit.readers._given import NOTHING, Given
+from hhfit.readers._guard import need_room, reads
+from hhfit.recording import Recording
+from hhfit.units import factor
+
+_POTENTIAL = ("voltage", "inputdata", "vm", "v", "potential", "response")
+_CURRENT = ("current", "outputdata", "im", "i", "stimulus", "command", "stim")
+_RATE = ("samplerate", "samplingrate", "fs", "rate", "sr", "samplefrequency")
+_STEP = re.compile(r"^(dt|interval|samplinginterval)(?:_?(ms|s|us))?$", re.IGNORECASE)
+_FORM = "--columns voltage=NAME[UNIT],current=NAME[UNIT]"
+_GIVEN = re.compile(r"(voltage|current)=(\w+)\[(\w+)\]")
+
+
+def read(path: Path, given: Given = NOTHING) -> Recording:
+    """Read arrays of potential [mV] and current [pA], time by sweeps, and the sampling rate [Hz].
+
+    Arrays are found by usual names, such as ``voltage`` and ``current`` or ``inputData`` and
+    ``outputData``, in mV and pA; ``given.columns`` names others, as in
+    ``voltage=Vm[V],current=Iinj[nA]``. The rate is looked for in the file's variables and in their fields.
+
+    Raises:
+        InputError: If it is not such a file, or an array or the rate is missing.
+    """
+    from scipy.io import loadmat, whosmat
+
+    with reads(path, "a MATLAB file"):
+        if path.read_bytes()[:8] == b"\x89HDF\r\n\x1a\n" or b"MATLAB 7.3" in path.read_bytes()[:128]:
+            raise InputError("is of MATLAB version 7.3; save it with -v7")
+        shapes = whosmat(str(path))
+        need_room(path, 8.0 * sum(float(np.prod(shape, dtype=float)) for _, shape, _ in shapes))
+        content = loadmat(str(path), squeeze_me=True, struct_as_record=False, chars_as_strings=True)
+        content = {name: value for name, value in content.items() if not name.startswith("__")}
+        wanted = {kind: (name, unit) for kind, name, unit in _GIVEN.findall(given.columns)}
+        if given.columns and not wanted:
+            raise InputError(f"--columns is {given.columns!r}, must be like voltage=Vm[mV],current=Iinj[pA]")
+        potential = _array(content, wanted.get("voltage", ("", "mV")), _POTENTIAL, "mV")
+        if potential is None:
+            held = ", ".join(f"{name} {np.shape(value)}" for name, value in content.items())
+            raise InputError(f"has no array of the membrane potential (it holds {held}); name it with {_FORM}")
+        current = _array(content, wanted.get("current", ("", "pA")), _CURRENT, "pA")
+        missing = f"has no array of the current; name it with {_FORM}" if current is None else ""
+        commands = [] if current is None else list(current)
+        known = {"stimulus": "array of the file"}
+        numbers = list(range(len(potential)))
+        dt = _interval(content, given)
+        return assemble(
+            Sweeps(path.name, "current", dt, numbers, list(potential), commands, missing, True, known), given
+        )
+
+
+def _array(content: dict[str, Any], wanted: tuple[str, str], usual: tuple[str, ...], unit: str) -> Array | None:
+    """Values in hhfit's unit, one row per sweep."""
+    name, given_unit = wanted
+    if name and name not in content:
+        raise InputError(f"has no array {name!r}; it holds {', '.join(content)}")
+    names = [name] if name else [one for word in usual for one in content if one.lower() == word]
+    for one in names:
+        values = np.asarray(content[one])
+        if values.dtype.kind in "fiu" and values.ndim in (1, 2) and values.size > 2:
+            rows = values.astype(float) * factor(given_unit, unit)
+            return rows[None] if rows.ndim == 1 else rows if rows.shape[1] > rows.shape[0] else rows.T
+    return None
+
+
+def _interval(content: dict[str, Any], given: Given) -> float:
+    """Sampling step [ms], from the user or from a variable or field that is named like one."""
+    if not np.isnan(given.interval):
+        return given.interval
+    named = dict(content)
+    for value in content.values():
+        named |= {name: getattr(value, name) for name in getattr(value, "_fieldnames", [])}
+    for name, value in named.items():
+        if np.size(value) != 1 or np.asarray(value).dtype.kind not in "fiu":
+            continue
+        if name.lower().replace("_", "") in _RATE and float(value) > 0:
+            return 1000.0 / float(value)
+        match = _STEP.match(name)
+        if match and match[2]:
+            return float(value) * factor(match[2], "ms")
+    raise InputError("has no sampling rate (a variable such as sampleRate in Hz); pass --interval with the step in ms")

@@ -1,0 +1,72 @@
+"""The commands that look."""
+
+import json
+
+import pytest
+
+from hhfit import library, plugins
+
+
+def test_inspect_shows_every_sweep(hhfit, csv):
+    code, out, _ = hhfit("inspect", csv())
+    assert code == 0
+    assert "-50.0" in out
+    assert "100 MOhm" in out
+    assert "hhfit fit" in out
+
+
+def test_inspect_prints_json_and_nothing_else(hhfit, csv):
+    _, out, err = hhfit("inspect", csv(), "--json")
+    summary = json.loads(out)
+    assert err == ""
+    assert summary["sweeps"][0]["spikes"] == 0
+    assert summary["passive"]["resistance_mohm"] == pytest.approx(100.0, rel=0.02)
+    assert summary["passive"]["tau_ms"] == pytest.approx(20.0, rel=0.05)
+
+
+def test_inspect_says_that_voltage_clamp_cannot_be_fitted(hhfit, recordings):
+    code, out, _ = hhfit("inspect", recordings / "abf/abf-v2.abf")
+    assert code == 0
+    assert "voltage-clamp" in out
+    assert "fit it with" not in out
+
+
+@pytest.mark.parametrize("kind", ["models", "features", "protocols", "simulators", "methods", "formats"])
+def test_list_names_everything_with_a_title(hhfit, kind):
+    _, out, _ = hhfit("list", kind, "--json")
+    titles = json.loads(out)
+    folders = {"models": "models", "features": "features", "protocols": "data/protocols"}
+    known = (
+        library.names(folders[kind])
+        if kind in folders
+        else plugins.names({"simulators": "simulators", "methods": "inference", "formats": "readers"}[kind])
+    )
+    assert list(titles) == known
+    assert all(titles.values())
+
+
+def test_list_refuses_an_unknown_kind(hhfit):
+    code, _, err = hhfit("list", "neurons")
+    assert code == 2
+    assert "models" in err
+
+
+def test_doctor_simulates_in_a_worker(hhfit):
+    code, out, _ = hhfit("doctor", "--json")
+    checks = json.loads(out)
+    assert code == 0
+    assert "worker" in checks["simulation"]["detail"]
+
+
+def test_doctor_says_what_is_missing(hhfit, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    code, out, _ = hhfit("doctor", "--json")
+    assert code == 1
+    assert "apt-get install g++" in json.loads(out)["c++ compiler"]["detail"]
+
+
+@pytest.mark.parametrize("command", ["fit", "resume", "demo", "inspect", "list", "doctor"])
+def test_help_teaches_by_an_example(hhfit, command):
+    code, out, _ = hhfit(command, "--help")
+    assert code == 0
+    assert f"hhfit {command}" in out

@@ -1,0 +1,84 @@
+"""Sweeps chosen, potentials corrected, area set: and all of it said."""
+
+import numpy as np
+import pytest
+
+from hhfit import model as models
+from hhfit.errors import InputError
+from hhfit.preparation import Corrections, prepare
+from hhfit.protocol import Protocol, step
+from hhfit.recording import Recording
+
+NEURON = models.load("pospischil")
+
+
+def cell(amplitudes, dt=0.1, spikes=False) -> Recording:
+    """An RC circuit of 100 MOhm and 20 ms at -70 mV: synthetic."""
+    protocol = step(np.array(amplitudes, float), on=100.0, off=400.0, duration=900.0, dt=dt)
+    rise = 1 - np.exp(-np.clip(protocol.time - 100, 0, 300) / 20)
+    fall = np.exp(-np.clip(protocol.time - 400, 0, None) / 20)
+    response = -70 + 0.1 * protocol.amplitude[:, None] * rise * fall
+    if spikes:
+        response[:, protocol.samples(150, 151)] = 40.0
+    return Recording(response, protocol, np.arange(len(amplitudes)) + 1, {"name": "rc.abf"})
+
+
+def test_area_comes_from_the_passive_response():
+    prepared = prepare(cell([-50.0, 50.0]), NEURON, Corrections())
+    # area = tau / (R C) = 20 ms / 100 MOhm / 1 uF/cm2 = 20,000 um2
+    assert prepared.model.quantities["area"].value == pytest.approx(20_000.0, rel=0.05)
+    assert "estimated from the passive response" in prepared.assumptions[0]
+
+
+def test_area_is_fitted_where_nothing_is_passive():
+    prepared = prepare(cell([500.0], spikes=True), NEURON, Corrections())
+    assert "area" in prepared.model.free
+    assert "fitted as a parameter" in prepared.assumptions[0]
+
+
+def test_given_area_is_used():
+    prepared = prepare(cell([-50.0]), NEURON, Corrections(area=1234.0))
+    assert prepared.model.quantities["area"].value == 1234.0
+
+
+def test_simulations_start_where_the_recording_does():
+    prepared = prepare(cell([-50.0]), NEURON, Corrections(ljp=-14.0))
+    assert prepared.model.quantities["v_init"].value == pytest.approx(-84.0)
+
+
+def test_sweeps_are_spread_over_the_amplitudes():
+    prepared = prepare(cell(range(-100, 300, 25)), NEURON, Corrections())
+    assert len(prepared.recording.sweeps) == 6
+    assert prepared.recording.protocol.amplitude[[0, -1]] == pytest.approx([-100, 275])
+
+
+def test_long_tail_is_cut():
+    assert prepare(cell([-50.0]), NEURON, Corrections()).recording.protocol.duration == pytest.approx(500.0)
+
+
+def test_fine_sampling_is_decimated_alike_for_potential_and_command():
+    prepared = prepare(cell([-50.0], dt=0.01), NEURON, Corrections())
+    protocol = prepared.recording.protocol
+    assert protocol.dt == pytest.approx(0.04)
+    assert prepared.recording.response.shape == protocol.command.shape
+    assert protocol.amplitude == pytest.approx([-50.0])
+
+
+def test_voltage_clamp_is_refused():
+    current = cell([-50.0])
+    old = current.protocol
+    clamped = Recording(current.response, Protocol(old.command, old.dt, old.on, old.off, "voltage"), current.sweeps)
+    with pytest.raises(InputError, match="voltage-clamp"):
+        prepare(clamped, NEURON, Corrections())
+
+
+@pytest.mark.parametrize("area", [0.0, -5.0])
+def test_area_that_is_not_positive_is_refused(area):
+    with pytest.raises(InputError, match="must be positive"):
+        prepare(cell([-50.0]), NEURON, Corrections(area=area))
+
+
+def test_every_assumption_is_said():
+    text = " ".join(prepare(cell([-50.0]), NEURON, Corrections()).assumptions)
+    for word in ("area", "junction potential is unknown", "temperature", "start at -70.0 mV", "0-500 ms"):
+        assert word in text
