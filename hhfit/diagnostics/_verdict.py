@@ -49,13 +49,14 @@ def _spikes(checks: Checks) -> list[Reason]:
         how = "the sweep" if total == 1 else f"all {total} sweeps"
         return [Reason(GOOD, f"The predicted spike count agrees with the recorded one (within 2 or 20 %) in {how}.")]
     wrong = [row for row in table["sweeps"] if not row["agrees"]]
-    listed = "; ".join(f"sweep {w['sweep']}: {w['recorded']:.0f} recorded, {_number(w['median'])}" for w in wrong[:4])
+    pairs = [f"sweep {w['sweep']}: {w['recorded']:.0f} recorded, {_number(w['median'])} predicted" for w in wrong[:4]]
+    listed = "; ".join(pairs)
     more = f"; and {len(wrong) - 4} more" if len(wrong) > 4 else ""
     if agreeing <= 0.5 * total:
         text = "THE MODEL DOES NOT REPRODUCE THE SPIKE COUNTS with the parameters found: they are off in"
-        return [Reason(BAD, f"{text} {len(wrong)} of {total} sweep(s) ({listed} predicted{more}).")]
+        return [Reason(BAD, f"{text} {len(wrong)} of {total} {'sweep' if total == 1 else 'sweeps'} ({listed}{more}).")]
     level = DOUBTFUL if agreeing < 0.8 * total else NOTE
-    return [Reason(level, f"The spike count is off in {len(wrong)} of {total} sweeps ({listed} predicted{more}).")]
+    return [Reason(level, f"The spike count is off in {len(wrong)} of {total} sweeps ({listed}{more}).")]
 
 
 def _number(value: float | None) -> str:

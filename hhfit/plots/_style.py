@@ -74,13 +74,24 @@ def save(figure: Figure, path: Path) -> bytes:
     return image
 
 
+def unit_label(unit: str) -> str:
+    """A unit as a reader writes it; 1 is nothing.
+
+    Example:
+        >>> unit_label("mS/cm2"), unit_label("1")
+        ('mS/cm²', '')
+    """
+    shown = unit.replace("cm2", "cm²").replace("um2", "µm²").replace("uF", "µF").replace("uA", "µA")
+    shown = shown.replace("^0.5", "^½").replace("degC", "°C").replace("MOhm", "MΩ").replace("*", "·")
+    return "" if shown == "1" else shown
+
+
 def quantity_label(name: str, unit: str) -> str:
-    """Axis label of a parameter or feature; a unit of 1 is left out.
+    """Axis label of a parameter or feature.
 
     Example:
         >>> quantity_label("g_na", "mS/cm2")
         'g_na [mS/cm²]'
     """
-    shown = unit.replace("cm2", "cm²").replace("um2", "µm²").replace("uF", "µF").replace("uA", "µA")
-    shown = shown.replace("^0.5", "$^{1/2}$").replace("degC", "°C").replace("MOhm", "MΩ").replace("*", "·")
-    return name if shown in ("", "1") else f"{name} [{shown}]"
+    shown = unit_label(unit).replace("^½", "$^{1/2}$")
+    return f"{name} [{shown}]" if shown else name

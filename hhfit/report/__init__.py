@@ -109,7 +109,7 @@ def _parameters(result: FitResult) -> list[dict[str, Any]]:
         column, (low, high) = result.samples[:, p], prior.interval[p]
         row = {
             "name": name,
-            "unit": prior.units[p],
+            "unit": plots.unit_label(prior.units[p]),
             "mean": column.mean(),
             "sd": column.std(),
             "low": low,
