@@ -29,7 +29,7 @@ def verdict(checks: Checks) -> tuple[str, list[Reason]]:
     Returns:
         ``"good"``, ``"doubtful"`` or ``"bad"``, and all reasons, worst first.
     """
-    rules = (_spikes, _features, _failures, _novelty, _calibration, _leakage, _boundary, _size)
+    rules = (_spikes, _vague, _features, _failures, _novelty, _calibration, _leakage, _boundary, _size)
     reasons = [reason for rule in rules for reason in rule(checks)]
     order = (BAD, DOUBTFUL, NOTE, GOOD)
     levels = {reason.level for reason in reasons}
@@ -57,6 +57,18 @@ def _spikes(checks: Checks) -> list[Reason]:
         return [Reason(BAD, f"{text} {len(wrong)} of {total} {'sweep' if total == 1 else 'sweeps'} ({listed}{more}).")]
     level = DOUBTFUL if agreeing < 0.8 * total else NOTE
     return [Reason(level, f"The spike count is off in {len(wrong)} of {total} sweeps ({listed}{more}).")]
+
+
+def _vague(checks: Checks) -> list[Reason]:
+    """A median may agree while single draws do anything."""
+    ranges = [row for row in checks["spikes"]["sweeps"] if row["low"] is not None]
+    wide = [row for row in ranges if row["high"] - row["low"] > max(5.0, row["recorded"])]
+    if not wide:
+        return []
+    worst = max(wide, key=lambda row: row["high"] - row["low"])
+    text = f"Predicted spike counts vary widely between draws in {len(wide)} of {len(ranges)} sweeps"
+    where = f"sweep {worst['sweep']}: {worst['low']:.0f} to {worst['high']:.0f}, {worst['recorded']:.0f} recorded"
+    return [Reason(NOTE, f"{text} ({where}); more simulations would narrow the posterior.")]
 
 
 def _number(value: float | None) -> str:

@@ -122,4 +122,6 @@ def _parameters(result: FitResult) -> list[dict[str, Any]]:
 
 def _number(value: float | None) -> str:
     """A number with four digits, or a dash where there is none."""
-    return "–" if value is None else f"{value:.4g}"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"

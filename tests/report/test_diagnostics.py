@@ -271,3 +271,12 @@ def test_robust_posterior_needs_simulations_that_fire_alike(fit):
     few = fit.simulations.rows(np.arange(20))
     with pytest.raises(InputError, match="fire as the recording does"):
         diagnostics.robust(fit.posterior, few, fit.x_o, names=fit.feature_names, n=10, seed=0)
+
+
+def test_vague_prediction_is_noted(fit):
+    first, *others = fit.checks["spikes"]["sweeps"]
+    spikes = {**fit.checks["spikes"], "sweeps": [{**first, "low": 1.0, "high": 33.0, "recorded": 17.0}, *others]}
+    word, reasons = diagnostics.verdict({**fit.checks, "spikes": spikes})
+    assert word == "good"
+    assert any("vary widely" in reason.sentence for reason in reasons if reason.level == "note")
+    assert not any("vary widely" in reason.sentence for reason in diagnostics.verdict(fit.checks)[1])
