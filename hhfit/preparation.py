@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hhfit import passive
+from hhfit import passive, sweeps
 from hhfit.errors import InputError
 from hhfit.model import Model
 from hhfit.prior import Marginal
@@ -17,9 +17,6 @@ from hhfit.recording import Recording
 
 TAIL = 100.0
 """Time kept after the stimulus [ms]."""
-
-MOST_SWEEPS = 6
-"""Sweeps fitted unless the user chooses."""
 
 AREA_PRIOR = Marginal("log-uniform", 1000.0, 200_000.0)
 """Prior of the membrane area [um2] when it is fitted: from a granule cell to a large pyramidal cell."""
@@ -34,7 +31,7 @@ class Corrections:
         temperature: Temperature of the recording [degC]; NaN if unknown.
         area: Membrane area [um2]; NaN to estimate it from the passive response.
         fit_area: Fit the area as a parameter.
-        sweeps: Numbers of the sweeps to fit; empty to spread over the stimulus amplitudes.
+        sweeps: Numbers of the sweeps to fit; empty to spread them over the F-I curve.
         window: Start and end of the stretch to fit [ms]; empty for the whole sweep up to
             ``TAIL`` after the stimulus.
     """
@@ -81,7 +78,7 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
     if corrections.area <= 0:
         raise InputError(f"--area is {corrections.area:g} um2, must be positive")
     shifted = recording if np.isnan(corrections.ljp) else recording.shift(corrections.ljp)
-    chosen = shifted.select(list(corrections.sweeps) or _spread(recording.protocol, recording.sweeps.tolist()))
+    chosen = shifted.select(list(corrections.sweeps) or sorted(sweeps.choose(recording).fitted))
     window = corrections.window or default_window(chosen.protocol)
     fitted = chosen.cut(window[0], window[1]).decimate()
     rest = float(np.median(fitted.response[:, 0]))
@@ -93,13 +90,6 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
 def default_window(protocol: Protocol) -> tuple[float, float]:
     """From the start of the sweep to ``TAIL`` after the stimulus [ms]."""
     return 0.0, float(min(protocol.off.max() + TAIL, protocol.duration))
-
-
-def _spread(protocol: Protocol, numbers: Sequence[int]) -> list[int]:
-    """At most ``MOST_SWEEPS`` sweeps, evenly spread over the stimulus amplitudes."""
-    order = np.argsort(protocol.amplitude, kind="stable")
-    picked = order[np.unique(np.linspace(0, len(order) - 1, MOST_SWEEPS).round().astype(int))]
-    return [numbers[row] for row in sorted(picked)]
 
 
 def _with_area(model: Model, recording: Recording, corrections: Corrections) -> tuple[Model, str]:

@@ -38,7 +38,7 @@ ALLOWED = {
     "discrepancy": ["arrays", "simulations"],
     "sweeps": [*VALUES, "extractors"],
     "inspection": [*VALUES, "passive", "plausibility", "sweeps", "extractors"],
-    "preparation": [*VALUES, "passive"],
+    "preparation": [*VALUES, "passive", "sweeps"],
     "task": [*VALUES, "simulators", "extractors", "workers"],
     "result": [*VALUES, *POSTERIOR, "extractors"],
     "workers": [*VALUES, *POSTERIOR, "result"],

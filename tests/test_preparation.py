@@ -19,7 +19,8 @@ def cell(amplitudes, dt=0.1, spikes=False) -> Recording:
     fall = np.exp(-np.clip(protocol.time - 400, 0, None) / 20)
     response = -70 + 0.1 * protocol.amplitude[:, None] * rise * fall
     if spikes:
-        response[:, protocol.samples(150, 151)] = 40.0
+        response[:] = -70.0
+        response[:, ::50] = 40.0
     return Recording(response, protocol, np.arange(len(amplitudes)) + 1, {"name": "rc.abf"})
 
 

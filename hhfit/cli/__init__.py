@@ -12,7 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (_fit.fit, _fit.resume, _look.inspect, _look.list_, _fit.demo, _look.doctor):
+for command in (_fit.fit, _fit.resume, _fit.check, _look.inspect, _look.list_, _fit.demo, _look.doctor):
     app.command(command.__name__.rstrip("_"))(command)
 
 

@@ -1,8 +1,38 @@
 """Texts of the command line turned into values."""
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from hhfit.errors import InputError
 
+if TYPE_CHECKING:
+    from hhfit.readers import Given
+
 NAN = float("nan")
+
+Stimulus = Annotated[
+    str, typer.Option(metavar="TEXT", help="Injected current when the file lacks it: 'on=100 off=600 first=-50 by=25'.")
+]
+VoltageScale = Annotated[float, typer.Option(metavar="MV", help="Millivolts per unit of the voltage channel.")]
+Channel = Annotated[str, typer.Option(metavar="NAME", help="Channel, electrode or series that holds the response.")]
+Columns = Annotated[
+    str, typer.Option(metavar="NAMES", help="Columns of a text or MATLAB file that does not name them.")
+]
+Interval = Annotated[float, typer.Option(metavar="MS", help="Sampling step of a file that does not say it [ms].")]
+
+
+def given(stimulus: str, voltage_scale: float, channel: str, columns: str, interval: float) -> "Given":
+    """What the user says about a file because the file does not.
+
+    Raises:
+        InputError: If the stimulus is not of its form.
+    """
+    from hhfit import readers
+    from hhfit import stimulus as stimuli
+
+    said = stimuli.parse(stimulus) if stimulus else stimuli.FROM_FILE
+    return readers.Given(said, voltage_scale, channel, columns, interval)
 
 
 def parse_sweeps(text: str) -> tuple[int, ...]:

@@ -1,18 +1,32 @@
 """The commands that compute: fit, resume, report, demo."""
 
+import json
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from hhfit.cli._arguments import NAN, parse_area, parse_assignments, parse_numbers, parse_sweeps
+from hhfit.cli._arguments import (
+    NAN,
+    Channel,
+    Columns,
+    Interval,
+    Stimulus,
+    VoltageScale,
+    given,
+    parse_area,
+    parse_assignments,
+    parse_numbers,
+    parse_sweeps,
+)
 from hhfit.cli._console import Bars, bars, stderr, stdout
+from hhfit.errors import InputError
 
 if TYPE_CHECKING:
     from hhfit.result import FitResult
@@ -55,6 +69,11 @@ def fit(  # noqa: PLR0913 - one argument per option
     ] = None,
     out: Annotated[str, typer.Option(metavar="DIR", help="Run directory to write; by default runs/NAME.")] = "",
     overwrite: Overwrite = False,
+    stimulus: Stimulus = "",
+    voltage_scale: VoltageScale = NAN,
+    channel: Channel = "",
+    columns: Columns = "",
+    interval: Interval = NAN,
     earlier: Earlier = "",
     workers: Workers = 0,
     scheduler: Scheduler = "",
@@ -75,7 +94,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     fixed = parse_assignments(values or [])
     neuron = models.load(model).with_values(fixed).with_priors(dict.fromkeys(fixed))
     settings = pipeline.Settings(features, method, simulator, simulations, rounds, seed)
-    measured = readers.read(recording)
+    measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
     folder = Path(out or f"runs/{Path(recording).stem}")
     with running(folder) as progress:
         result = pipeline.fit(
@@ -104,6 +123,24 @@ def resume(directory: Directory, *, workers: Workers = 0, scheduler: Scheduler =
     with running(folder) as progress:
         result = pipeline.resume(folder, workers=workers, scheduler=scheduler, progress=progress)
     show(result, folder, as_json)
+
+
+def check(directory: Directory, *, as_json: Json = False) -> None:
+    """Say whether a finished fit can be trusted, and why; exit 3 when it cannot.
+
+    Example: hhfit check runs/cell7
+    """
+    from hhfit import diagnostics
+
+    path = Path(directory) / "summary.json"
+    if not path.is_file():
+        raise InputError(f"{directory}: holds no finished run; hhfit resume {directory} goes on with one that stopped")
+    checks = json.loads(path.read_text(encoding="utf-8"))["checks"]
+    if as_json:
+        sys.stdout.write(json.dumps(checks["verdict"]) + "\n")
+    else:
+        show_verdict(checks)
+    raise typer.Exit(3 if checks["verdict"]["word"] == diagnostics.BAD else 0)
 
 
 def demo(
@@ -158,8 +195,12 @@ def show(result: "FitResult", folder: Path, as_json: bool) -> None:
         numbers = [column.mean(), column.std(), low, high, *([result.truth[name]] if result.truth else [])]
         table.add_row(name, unit, *(f"{number:.4g}" for number in numbers))
     stdout.print(table)
-    verdict = result.checks["verdict"]
-    stdout.print(f"verdict: {verdict['word']}", style="bold")
-    for reason in verdict["reasons"]:
-        stdout.print(f"  {reason['level']}: {reason['sentence']}", markup=False)
+    show_verdict(result.checks)
     stdout.print(f"report: {folder / 'report.html'}", markup=False)
+
+
+def show_verdict(checks: Mapping[str, Any]) -> None:
+    """Print the verdict with its reasons."""
+    stdout.print(f"verdict: {checks['verdict']['word']}", style="bold")
+    for reason in checks["verdict"]["reasons"]:
+        stdout.print(f"  {reason['level']}: {reason['sentence']}", markup=False)

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from hhfit import library, plugins
+from hhfit.cli._arguments import NAN, Channel, Columns, Interval, Stimulus, VoltageScale, given
 from hhfit.cli._console import stdout
 from hhfit.errors import HHFitError, InputError
 
@@ -141,6 +142,11 @@ def _simulation() -> str:
 def inspect(
     recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording: .abf, .nwb, .csv or .pkl.")],
     *,
+    stimulus: Stimulus = "",
+    voltage_scale: VoltageScale = NAN,
+    channel: Channel = "",
+    columns: Columns = "",
+    interval: Interval = NAN,
     as_json: Json = False,
 ) -> None:
     """Show what is in a recording, sweep by sweep, and what to be wary of.
@@ -149,7 +155,7 @@ def inspect(
     """
     from hhfit import inspection, readers
 
-    summary = inspection.describe(readers.read(recording))
+    summary = inspection.describe(readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval)))
     if as_json:
         stdout.print_json(json.dumps(summary))
         return

@@ -65,8 +65,32 @@ def test_doctor_says_what_is_missing(hhfit, monkeypatch):
     assert "apt-get install g++" in json.loads(out)["c++ compiler"]["detail"]
 
 
-@pytest.mark.parametrize("command", ["fit", "resume", "demo", "inspect", "list", "doctor"])
+@pytest.mark.parametrize("command", ["fit", "resume", "check", "demo", "inspect", "list", "doctor"])
 def test_help_teaches_by_an_example(hhfit, command):
     code, out, _ = hhfit(command, "--help")
     assert code == 0
     assert f"hhfit {command}" in out
+
+
+@pytest.mark.parametrize(("word", "expected"), [("good", 0), ("doubtful", 0), ("bad", 3)])
+def test_check_ends_with_3_only_when_the_verdict_is_bad(hhfit, tmp_path, word, expected):
+    verdict = {"word": word, "reasons": [{"level": word, "sentence": "Because."}]}
+    (tmp_path / "summary.json").write_text(json.dumps({"checks": {"verdict": verdict}}))
+    code, out, _ = hhfit("check", tmp_path)
+    assert code == expected
+    assert f"verdict: {word}" in out
+    assert "Because." in out
+
+
+def test_check_refuses_a_folder_without_a_finished_run(hhfit, tmp_path):
+    code, _, err = hhfit("check", tmp_path)
+    assert code == 2
+    assert "hhfit resume" in err
+
+
+def test_stimulus_of_the_user_replaces_a_missing_one(hhfit, csv, tmp_path):
+    path = csv(amplitude=0.0)
+    assert hhfit("inspect", path)[0] == 2
+    code, out, _ = hhfit("inspect", path, "--stimulus", "on=100 off=300 amplitudes=-50", "--json")
+    assert code == 0
+    assert json.loads(out)["sweeps"][0]["step"] == -50.0
