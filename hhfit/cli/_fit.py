@@ -56,6 +56,10 @@ def fit(  # noqa: PLR0913 - one argument per option
     rounds: Annotated[int, typer.Option(help="Rounds that the simulations are split into.")] = 5,
     simulations: Annotated[int, typer.Option(help="Simulations in all.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Same seed, same samples.csv.")] = 0,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="How far the model may miss a feature, in half interquartile ranges of its prediction."),
+    ] = 0.1,
     ljp: Annotated[
         float, typer.Option(metavar="MV", help="Liquid junction potential, added to the recorded potential [mV].")
     ] = NAN,
@@ -93,7 +97,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     )
     fixed = parse_assignments(values or [])
     neuron = models.load(model).with_values(fixed).with_priors(dict.fromkeys(fixed))
-    settings = pipeline.Settings(features, method, simulator, simulations, rounds, seed)
+    settings = pipeline.Settings(features, method, simulator, simulations, rounds, seed, tolerance=tolerance)
     measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
     folder = Path(out or f"runs/{Path(recording).stem}")
     with running(folder) as progress:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import dask
 from distributed import Client, Future, KilledWorker, Scheduler, SpecCluster, Worker, WorkerPlugin, get_worker
+from distributed.gc import disable_gc_diagnosis
 
 from hhfit.errors import InputError, SimulationError
 from hhfit.traces import Status
@@ -124,6 +125,8 @@ def local(count: int, memory: int) -> Cluster:
         cluster = SpecCluster(scheduler=scheduler, workers=dict.fromkeys(range(count), worker), silence_logs=False)
         client = Client(cluster)
     cluster.sync(_stop_http, cluster)
+    # Its callback runs whenever Python collects garbage, and a Ctrl-C that falls into it is lost.
+    disable_gc_diagnosis(force=True)
     return Cluster(client, [cluster], memory)
 
 
