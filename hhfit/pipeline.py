@@ -16,7 +16,7 @@ from hhfit import __version__, diagnostics, example, extractors, inference, repo
 from hhfit import model as models
 from hhfit.arrays import Array
 from hhfit.discrepancy import Discrepancy
-from hhfit.errors import InputError
+from hhfit.errors import InputError, UnsupportedError
 from hhfit.extractors import FeatureSet
 from hhfit.extractors.spikes import spike_counts
 from hhfit.inference import Budget
@@ -72,7 +72,7 @@ class Settings:
     rounds: int = 5
     seed: int = 0
     step: float = DEFAULT_STEP
-    tolerance: float = 0.1
+    tolerance: float = 0.05
     samples: int = 10_000
     predictions: int = 100
 
@@ -210,6 +210,10 @@ def plan(
     """
     prepared = prepare(recording, model, corrections)
     features = extractors.load(settings.features)
+    if features.embedding:
+        raise UnsupportedError(
+            f"feature set {features.name!r} needs a network that no inference method trains yet; use another --features"
+        )
     planned = Fit(prepared, features, settings, truth)
     inference.get(settings.method, settings.budget)
     simulators.get(settings.simulator, prepared.model, prepared.recording.protocol, step=settings.step)

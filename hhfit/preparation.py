@@ -83,7 +83,8 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
     fitted = chosen.cut(window[0], window[1]).decimate()
     rest = float(np.median(fitted.response[:, 0]))
     model, area = _with_area(model, shifted, corrections)
-    sentences = (area, _junction(corrections), _temperature(corrections), _initial(rest), _stretch(fitted, window))
+    model, warmth = _with_temperature(model, corrections.temperature)
+    sentences = (area, _junction(corrections), warmth, _initial(rest), _stretch(fitted, window))
     return Prepared(fitted, model.with_values({"v_init": rest}), sentences)
 
 
@@ -119,10 +120,22 @@ def _junction(corrections: Corrections) -> str:
     return f"A liquid junction potential of {corrections.ljp:g} mV was added to the recorded potential."
 
 
-def _temperature(corrections: Corrections) -> str:
-    if np.isnan(corrections.temperature):
-        return "The temperature of the recording is unknown; the model's rates are used as published."
-    return f"Temperature {corrections.temperature:g} degC is noted; the model's rates are used as published."
+def _with_temperature(model: Model, celsius: float) -> tuple[Model, str]:
+    if "temperature" in model.quantities:
+        if np.isnan(celsius):
+            assumed = model.quantities["temperature"].value
+            return (
+                model,
+                f"The temperature of the recording is unknown; the model's own, {assumed:g} degC, was assumed.",
+            )
+        scaled = model.with_values({"temperature": celsius})
+        return scaled, f"The model's rates were scaled to the recording's temperature, {celsius:g} degC."
+    if np.isnan(celsius):
+        return model, "The temperature of the recording is unknown; the model's rates are used as published."
+    return (
+        model,
+        f"Temperature {celsius:g} degC is noted; this model's rates do not depend on it and are used as published.",
+    )
 
 
 def _initial(rest: float) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from hhfit import model as models
 from hhfit import pipeline
-from hhfit.errors import InputError
+from hhfit.errors import InputError, UnsupportedError
 from hhfit.pipeline import Settings
 from hhfit.preparation import Corrections
 from hhfit.protocol import step
@@ -169,3 +169,11 @@ def test_simulations_of_another_model_are_refused(finished, recording, neuron, t
     other = neuron.with_values({"capacitance": 2.0})
     with pytest.raises(InputError, match="model hash differs"):
         pipeline.fit(recording, other, SETTINGS, CORRECTIONS, out=tmp_path / "run", earlier=str(finished[0]), workers=1)
+
+
+def test_feature_set_that_no_method_can_use_is_refused(recording, neuron, tmp_path):
+    with pytest.raises(UnsupportedError, match="learned"):
+        pipeline.fit(
+            recording, neuron, pipeline.replace(SETTINGS, features="learned"), CORRECTIONS, out=tmp_path / "run"
+        )
+    assert not (tmp_path / "run").exists()

@@ -83,3 +83,9 @@ def test_every_assumption_is_said():
     text = " ".join(prepare(cell([-50.0]), NEURON, Corrections()).assumptions)
     for word in ("area", "junction potential is unknown", "temperature", "start at -70.0 mV", "0-500 ms"):
         assert word in text
+
+
+def test_temperature_scales_a_model_that_depends_on_it():
+    prepared = prepare(cell([-50.0]), models.load("hh52"), Corrections(temperature=16.3, area=1000.0))
+    assert prepared.model.quantities["temperature"].value == 16.3
+    assert "scaled to the recording's temperature, 16.3 degC" in " ".join(prepared.assumptions)

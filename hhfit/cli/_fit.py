@@ -59,7 +59,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     tolerance: Annotated[
         float,
         typer.Option(help="How far the model may miss a feature, in half interquartile ranges of its prediction."),
-    ] = 0.1,
+    ] = 0.05,
     ljp: Annotated[
         float, typer.Option(metavar="MV", help="Liquid junction potential, added to the recorded potential [mV].")
     ] = NAN,
