@@ -14,12 +14,16 @@ NAN = float("nan")
 Stimulus = Annotated[
     str, typer.Option(metavar="TEXT", help="Injected current when the file lacks it: 'on=100 off=600 first=-50 by=25'.")
 ]
-VoltageScale = Annotated[float, typer.Option(metavar="MV", help="Millivolts per unit of the voltage channel.")]
+VoltageScale = Annotated[
+    float, typer.Option(metavar="MV", help="Millivolts per unit of the voltage channel.", show_default=False)
+]
 Channel = Annotated[str, typer.Option(metavar="NAME", help="Channel, electrode or series that holds the response.")]
 Columns = Annotated[
     str, typer.Option(metavar="NAMES", help="Columns of a text or MATLAB file that does not name them.")
 ]
-Interval = Annotated[float, typer.Option(metavar="MS", help="Sampling step of a file that does not say it [ms].")]
+Interval = Annotated[
+    float, typer.Option(metavar="MS", help="Sampling step of a file that does not say it [ms].", show_default=False)
+]
 
 
 def given(stimulus: str, voltage_scale: float, channel: str, columns: str, interval: float) -> "Given":

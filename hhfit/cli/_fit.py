@@ -44,11 +44,11 @@ Directory = Annotated[str, typer.Argument(metavar="DIR", help="Run directory tha
 
 
 def fit(  # noqa: PLR0913 - one argument per option
-    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording: .abf, .nwb, .csv or .pkl.")],
+    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording (hhfit list formats).")],
     *,
     model: Annotated[str, typer.Option(help="A bundled name (hhfit list models) or a TOML file.")] = "pospischil",
     sweeps: Annotated[
-        str, typer.Option(help="Sweeps to fit, such as 0,3,5-8; by default 6 spread over the amplitudes.")
+        str, typer.Option(help="Sweeps to fit, such as 0,3,5-8; by default 6 spread over the F-I curve.")
     ] = "",
     features: Annotated[str, typer.Option(help="A bundled name (hhfit list features) or a TOML file.")] = "spiking",
     method: Annotated[str, typer.Option(help="Inference method (hhfit list methods).")] = "tsnpe",
@@ -61,9 +61,14 @@ def fit(  # noqa: PLR0913 - one argument per option
         typer.Option(help="How far the model may miss a feature, in half interquartile ranges of its prediction."),
     ] = 0.05,
     ljp: Annotated[
-        float, typer.Option(metavar="MV", help="Liquid junction potential, added to the recorded potential [mV].")
+        float,
+        typer.Option(
+            metavar="MV", help="Liquid junction potential, added to the recorded potential [mV].", show_default=False
+        ),
     ] = NAN,
-    temperature: Annotated[float, typer.Option(metavar="C", help="Temperature of the recording [degC].")] = NAN,
+    temperature: Annotated[
+        float, typer.Option(metavar="C", help="Temperature of the recording [degC].", show_default=False)
+    ] = NAN,
     area: Annotated[
         str, typer.Option(metavar="UM2|fit", help="Membrane area [um2], or fit; by default from the passive response.")
     ] = "",

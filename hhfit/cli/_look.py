@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from hhfit import library, plugins
@@ -140,7 +141,7 @@ def _simulation() -> str:
 
 
 def inspect(
-    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording: .abf, .nwb, .csv or .pkl.")],
+    recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording (hhfit list formats).")],
     *,
     stimulus: Stimulus = "",
     voltage_scale: VoltageScale = NAN,
@@ -171,7 +172,7 @@ def inspect(
         f"rest [{response}]",
         "spikes",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(escape(heading), justify="right")
     for row in summary["sweeps"]:
         window = f"{row['on_ms']:g}-{row['off_ms']:g}"
         numbers = [f"{row[key]:.1f}" for key in ("step", "holding", "rest")]

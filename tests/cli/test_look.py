@@ -11,6 +11,8 @@ def test_inspect_shows_every_sweep(hhfit, csv):
     code, out, _ = hhfit("inspect", csv())
     assert code == 0
     assert "-50.0" in out
+    assert "stimulus [ms]" in out
+    assert "step [pA]" in out
     assert "100 MOhm" in out
     assert "hhfit fit" in out
 
