@@ -31,7 +31,7 @@ def _compute(sources: int) -> Callable[..., int]:
         fill(response, grid, window, rules, chosen, x)
         return sources
 
-    return compute  # type: ignore[no-any-return]
+    return compute
 
 
 def _locate(sources: int) -> Callable[..., int]:
@@ -48,7 +48,7 @@ def _locate(sources: int) -> Callable[..., int]:
         """
         return find_spikes(response, grid, window, rules, peaks) if sources else 0
 
-    return locate  # type: ignore[no-any-return]
+    return locate
 
 
 def digest(folder: Path) -> int:

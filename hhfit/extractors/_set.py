@@ -164,7 +164,7 @@ def _embedding(table: Mapping[str, Any], where: str) -> dict[str, float | str]:
 
 
 def _class(family: str) -> type[Extractor]:
-    return plugins.get("extractors", family).Extractor  # type: ignore[no-any-return]
+    return plugins.get("extractors", family).Extractor
 
 
 def _feature(row: Mapping[str, Any], where: str) -> Feature:

@@ -97,7 +97,7 @@ def _ask(trace: dict[str, list[float]], names: list[str]) -> dict[str, Any]:
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return efel.get_feature_values([trace], names, raise_warnings=False)[0]  # type: ignore[no-any-return]
+            return efel.get_feature_values([trace], names, raise_warnings=False)[0]
         except Exception as error:  # eFEL raises whatever NumPy and its C++ core do
             if len(names) == 1:
                 log.debug("%s is undefined: %s: %s", names[0], type(error).__name__, error)

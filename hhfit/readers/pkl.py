@@ -36,13 +36,13 @@ def _encoded(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-def _plain(kind: str, *rest: bool) -> np.dtype:  # type: ignore[type-arg]
+def _plain(kind: str, *rest: bool) -> np.dtype:
     if not isinstance(kind, str) or np.dtype(kind).kind not in "fiub":
         raise InputError(f"holds values of type {kind!r}, expected numbers")
     return np.dtype(kind, *rest)
 
 
-def _scalar(kind: np.dtype, data: bytes) -> np.generic:  # type: ignore[type-arg]
+def _scalar(kind: np.dtype, data: bytes) -> np.generic:
     return np.frombuffer(data if isinstance(data, bytes) else data.encode("latin1"), kind, 1)[0]
 
 
@@ -63,7 +63,7 @@ _OPERATIONS = (*_STRUCTURE, *_NUMBERS, *_STRINGS, *_TEXTS, *_TUPLES, *_MEMO)
 _CODES = [getattr(pickle, name)[0] for name in _OPERATIONS]
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class _Unpickler(pickle._Unpickler):
     """Builds NumPy arrays and nothing else: a pickle can name any function, and plain loading calls it.
 
     The interpreter written in Python is used since its memory does not grow with a number in the file.

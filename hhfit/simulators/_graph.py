@@ -212,7 +212,7 @@ class Graph:
             if a not in done:
                 key = self.keys[a]
                 if key[0] == "number":
-                    done[a] = np.float64(key[1])  # type: ignore[arg-type]
+                    done[a] = np.float64(key[1])
                 elif key[0] == "row":
                     done[a] = rows[str(key[1])]
                 else:

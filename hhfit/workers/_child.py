@@ -62,7 +62,7 @@ def answer(tasks: dict[str, Task], message: tuple[str, bytes, bytes]) -> tuple[A
         if packed:
             tasks[digest] = pickle.loads(zlib.decompress(packed))  # noqa: S301 - from our own parent
         kind, payload = "returned", pickle.dumps(_run(tasks[digest], call), protocol=5)
-    except Exception as error:
+    except Exception as error:  # whatever a task raises is its answer
         traceback.print_exc()
         kind, payload = "raised", pickle.dumps(_portable(error))
     return kind, payload, time.perf_counter() - wall, _cpu() - cpu, _resident()
