@@ -233,9 +233,11 @@ def start(
 ) -> FitResult:
     """Carry out a planned fit in a new run directory."""
     table = _to_table(planned)
-    recording = planned.prepared.recording
+    recording, validation = planned.prepared.recording, planned.prepared.validation
     adopted = [simulations_of(earlier, table, recording.protocol)] if earlier else []
-    with RunDirectory.create(out, table, recording, overwrite=overwrite, listener=progress) as run:
+    with RunDirectory.create(
+        out, table, recording, overwrite=overwrite, listener=progress, validation=validation
+    ) as run:
         for rows in adopted:
             run.adopt(rows)
         return _carry_out(planned, run, pool)
@@ -254,7 +256,7 @@ def resume(out: str | Path, *, workers: int = 0, scheduler: str = "", progress: 
         InputError: If there is no run, or its files are damaged.
     """
     with RunDirectory.open(out, listener=progress) as run:
-        return _carry_out(_from_table(run.settings, run.recording), run, workforce(workers, scheduler))
+        return _carry_out(_from_table(run.settings, run.recording, run.validation), run, workforce(workers, scheduler))
 
 
 def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
@@ -408,12 +410,12 @@ def _to_table(planned: Fit) -> dict[str, Any]:
     }
 
 
-def _from_table(table: Mapping[str, Any], recording: Recording) -> Fit:
+def _from_table(table: Mapping[str, Any], recording: Recording, validation: Recording | None) -> Fit:
     try:
         model = models.build(table["model"], table["model_name"])
         features = extractors.parse(table["features"]["text"], table["features"]["name"])
         settings = Settings(**table["settings"])
-        prepared = Prepared(recording, model, tuple(table["assumptions"]))
+        prepared = Prepared(recording, model, tuple(table["assumptions"]), validation)
     except (KeyError, TypeError) as error:
         raise InputError(f"fit.toml: {error} is missing or wrong; begin again with --overwrite") from None
     return Fit(prepared, features, settings, table["truth"])

@@ -31,7 +31,9 @@ class Corrections:
         temperature: Temperature of the recording [degC]; NaN if unknown.
         area: Membrane area [um2]; NaN to estimate it from the passive response.
         fit_area: Fit the area as a parameter.
-        sweeps: Numbers of the sweeps to fit; empty to spread them over the F-I curve.
+        sweeps: Numbers of the sweeps to fit; empty to spread them over the F-I curve and keep some back.
+        validation: Numbers of sweeps to keep back for posterior prediction, beside ``sweeps``; those that are
+            kept back automatically when both are empty.
         window: Start and end of the stretch to fit [ms]; empty for the whole sweep up to
             ``TAIL`` after the stimulus.
     """
@@ -41,6 +43,7 @@ class Corrections:
     area: float = float("nan")
     fit_area: bool = False
     sweeps: tuple[int, ...] = ()
+    validation: tuple[int, ...] = ()
     window: tuple[float, ...] = ()
 
 
@@ -52,11 +55,14 @@ class Prepared:
         recording: The chosen sweeps, corrected, cut and decimated.
         model: The model, with initial potential and area set or freed.
         assumptions: One sentence for everything that was assumed.
+        validation: Sweeps that are not fitted but predicted, corrected, cut and decimated alike; none when all
+            are fitted.
     """
 
     recording: Recording
     model: Model
     assumptions: tuple[str, ...]
+    validation: Recording | None
 
 
 def prepare(recording: Recording, model: Model, corrections: Corrections) -> Prepared:
@@ -77,15 +83,34 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
         )
     if corrections.area <= 0:
         raise InputError(f"--area is {corrections.area:g} um2, must be positive")
+    choice = _choice(recording, corrections)
     shifted = recording if np.isnan(corrections.ljp) else recording.shift(corrections.ljp)
-    chosen = shifted.select(list(corrections.sweeps) or sorted(sweeps.choose(recording).fitted))
+    chosen = shifted.select([*choice.fitted, *choice.validation])
     window = corrections.window or default_window(chosen.protocol)
-    fitted = chosen.cut(window[0], window[1]).decimate()
+    cut = chosen.cut(window[0], window[1]).decimate()
+    fitted = cut.select(list(choice.fitted))
+    validation = cut.select(list(choice.validation)) if choice.validation else None
     rest = float(np.median(fitted.response[:, 0]))
     model, area = _with_area(model, shifted, corrections)
     model, warmth = _with_temperature(model, corrections.temperature)
-    sentences = (area, _junction(corrections), warmth, _initial(rest), _stretch(fitted, window))
-    return Prepared(fitted, model.with_values({"v_init": rest}), sentences)
+    sentences = (area, _junction(corrections), warmth, _initial(rest), _stretch(fitted, window), _kept(validation))
+    return Prepared(fitted, model.with_values({"v_init": rest}), sentences, validation)
+
+
+def _choice(recording: Recording, corrections: Corrections) -> sweeps.Choice:
+    kept = corrections.validation
+    if corrections.sweeps:
+        both = set(corrections.sweeps) & set(kept)
+        if both:
+            raise InputError(
+                f"{recording.name}: sweep {min(both)} cannot be fitted and kept back for validation as well"
+            )
+        return sweeps.Choice(corrections.sweeps, kept)
+    others = [number for number in recording.sweeps.tolist() if number not in kept]
+    if not others:
+        raise InputError(f"{recording.name}: every sweep is kept back for validation; leave one to be fitted")
+    found = sweeps.choose(recording.select(others))
+    return replace(found, validation=kept) if kept else found
 
 
 def default_window(protocol: Protocol) -> tuple[float, float]:
@@ -149,3 +174,9 @@ def _stretch(fitted: Recording, window: Sequence[float]) -> str:
         f"Sweeps {numbers} were fitted, {window[0]:g}-{window[1]:g} ms of each, at a sampling step of "
         f"{fitted.protocol.dt:g} ms."
     )
+
+
+def _kept(validation: Recording | None) -> str:
+    if validation is None:
+        return "No sweep was kept back, so the fit is not tried on sweeps that it has not seen."
+    return f"Sweeps {', '.join(map(str, validation.sweeps))} were kept back to be predicted, not fitted."

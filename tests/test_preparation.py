@@ -89,3 +89,42 @@ def test_temperature_scales_a_model_that_depends_on_it():
     prepared = prepare(cell([-50.0]), models.load("hh52"), Corrections(temperature=16.3, area=1000.0))
     assert prepared.model.quantities["temperature"].value == 16.3
     assert "scaled to the recording's temperature, 16.3 degC" in " ".join(prepared.assumptions)
+
+
+def test_sweeps_between_the_fitted_are_kept_back_and_corrected_alike():
+    recording = cell(range(-100, 300, 25), dt=0.01)
+    prepared = prepare(recording, NEURON, Corrections(ljp=-14.0))
+    kept = prepared.validation
+    assert len(kept.sweeps) == 3
+    assert not set(kept.sweeps) & set(prepared.recording.sweeps)
+    assert kept.protocol.dt == prepared.recording.protocol.dt == pytest.approx(0.04)
+    assert kept.protocol.n_times == prepared.recording.protocol.n_times
+    np.testing.assert_allclose(kept.response[:, 0], -84.0)
+    assert f"Sweeps {', '.join(map(str, kept.sweeps))} were kept back" in prepared.assumptions[-1]
+
+
+def test_named_sweeps_keep_none_back_unless_asked():
+    recording = cell([-50.0, 0.0, 50.0])
+    assert prepare(recording, NEURON, Corrections(sweeps=(1, 3))).validation is None
+    prepared = prepare(recording, NEURON, Corrections(sweeps=(1, 3), validation=(2,)))
+    assert prepared.validation.sweeps.tolist() == [2]
+    assert prepared.validation.protocol.amplitude == pytest.approx([0.0])
+
+
+def test_automatic_choice_leaves_out_what_is_kept_back_by_name():
+    prepared = prepare(cell([-50.0, 0.0, 50.0]), NEURON, Corrections(validation=(2,)))
+    assert prepared.recording.sweeps.tolist() == [1, 3]
+    assert prepared.validation.sweeps.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sweeps": (1, 2), "validation": (2,)}, "cannot be fitted and kept back"),
+        ({"validation": (1, 2)}, "leave one to be fitted"),
+        ({"validation": (9,)}, "no sweep 9"),
+    ],
+)
+def test_impossible_validation_is_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        prepare(cell([-50.0, 50.0]), NEURON, Corrections(**changes))

@@ -98,7 +98,7 @@ def fit(  # noqa: PLR0913 - one argument per option
 
     area_um2, fit_area = parse_area(area)
     corrections = Corrections(
-        ljp, temperature, area_um2, fit_area, parse_sweeps(sweeps), parse_numbers(window, "--window", 2)
+        ljp, temperature, area_um2, fit_area, parse_sweeps(sweeps), window=parse_numbers(window, "--window", 2)
     )
     fixed = parse_assignments(values or [])
     neuron = models.load(model).with_values(fixed).with_priors(dict.fromkeys(fixed))
