@@ -1,5 +1,7 @@
 """What is in a recording, sweep by sweep, and what to be wary of."""
 
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 from hhfit import passive, plausibility, sweeps
 from hhfit.arrays import Array
 from hhfit.extractors.spikes import spike_counts, spike_times
+from hhfit.preparation import Corrections
 from hhfit.protocol import CLAMPS
 from hhfit.recording import Recording
 
@@ -30,17 +33,19 @@ LOW_PEAK = 0.0
 """Spikes whose median peak stays below this [mV] are truncated, or offset."""
 
 
-def describe(recording: Recording) -> dict[str, Any]:
+def describe(recording: Recording, corrections: Corrections = Corrections()) -> dict[str, Any]:  # noqa: B008 - frozen
     """What is in a recording, fit for JSON.
 
     Args:
         recording: Recording as it was read.
+        corrections: What the experimenter knows; the potential is corrected first.
 
     Returns:
         ``name``, ``clamp``, ``stimulus`` (where it comes from), ``dt_ms``, ``duration_ms``, ``unknown`` (what the
-        file does not say), ``sweeps`` (a row each), ``passive`` properties, ``chosen`` sweeps, ``fit`` (the
-        command that would use it) and ``warnings``.
+        file does not say, nor the experimenter), ``sweeps`` (a row each), ``passive`` properties, ``chosen``
+        sweeps and ``warnings``.
     """
+    recording = corrections.of(recording) if recording.protocol.clamp == "current" else recording
     protocol = recording.protocol
     summary: dict[str, Any] = {
         "name": recording.name,
@@ -48,16 +53,33 @@ def describe(recording: Recording) -> dict[str, Any]:
         "stimulus": recording.provenance.get("stimulus", ""),
         "dt_ms": protocol.dt,
         "duration_ms": protocol.duration,
-        "unknown": ["liquid junction potential", "temperature", "bridge balance"],
+        "unknown": corrections.unknown,
         "sweeps": _rows(recording),
     }
     if protocol.clamp == "current":
         summary["passive"] = _passive(passive.properties(recording))
         choice = sweeps.choose(recording)
         summary["chosen"] = {"fitted": list(choice.fitted), "validation": list(choice.validation)}
-        summary["fit"] = f"hhfit fit {recording.name} --sweeps {','.join(map(str, choice.fitted))}"
     summary["warnings"] = _warnings(recording, summary["sweeps"])
     return summary
+
+
+def fit_command(path: str, chosen: Mapping[str, Sequence[int]], options: Mapping[str, str]) -> str:
+    """The command that fits a recording, as it can be typed.
+
+    Args:
+        path: The file.
+        chosen: Sweeps that ``describe`` chose: ``fitted`` and ``validation``.
+        options: Options that reading it took, with their values.
+
+    Example:
+        >>> fit_command("my cell.abf", {"fitted": [0, 4], "validation": [2]}, {"--ljp": "-14"})
+        "hhfit fit 'my cell.abf' --sweeps 0,4 --validate 2 --ljp=-14"
+    """
+    words = ["hhfit", "fit", path, "--sweeps", ",".join(map(str, chosen["fitted"]))]
+    if chosen["validation"]:
+        words += ["--validate", ",".join(map(str, chosen["validation"]))]
+    return shlex.join(words + [f"{option}={value}" for option, value in options.items()])
 
 
 def overview(recording: Recording, path: str | Path) -> None:

@@ -36,6 +36,11 @@ class Corrections:
             kept back automatically when both are empty.
         window: Start and end of the stretch to fit [ms]; empty for the whole sweep up to
             ``TAIL`` after the stimulus.
+        bridge: Resistance of the electrode that was not compensated [MOhm]: its ``R * I`` is taken off the
+            recorded potential; NaN if unknown.
+
+    Raises:
+        InputError: If a number cannot be.
     """
 
     ljp: float = float("nan")
@@ -45,6 +50,29 @@ class Corrections:
     sweeps: tuple[int, ...] = ()
     validation: tuple[int, ...] = ()
     window: tuple[float, ...] = ()
+    bridge: float = float("nan")
+
+    def __post_init__(self) -> None:
+        for option, value, least, most, unit in (
+            ("--ljp", self.ljp, -100.0, 100.0, "mV"),
+            ("--bridge", self.bridge, 0.0, 500.0, "MOhm"),
+            ("--temperature", self.temperature, 0.0, 50.0, "degC"),
+        ):
+            if not np.isnan(value) and not least <= value <= most:
+                raise InputError(f"{option} is {value:g} {unit}, must be from {least:g} to {most:g} {unit}")
+        if self.area <= 0 or np.isinf(self.area):
+            raise InputError(f"--area is {self.area:g} um2, must be positive and finite")
+
+    @property
+    def unknown(self) -> list[str]:
+        """What the experimenter has not said either."""
+        said = {"liquid junction potential": self.ljp, "temperature": self.temperature, "bridge balance": self.bridge}
+        return [name for name, value in said.items() if np.isnan(value)]
+
+    def of(self, recording: Recording) -> Recording:
+        """The recording with its potential corrected."""
+        shifted = recording if np.isnan(self.ljp) else recording.shift(self.ljp)
+        return shifted if np.isnan(self.bridge) else shifted.balance(self.bridge)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,19 +109,18 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
         raise InputError(
             f"{recording.name}: this is a voltage-clamp recording; hhfit fits current-clamp recordings only"
         )
-    if corrections.area <= 0:
-        raise InputError(f"--area is {corrections.area:g} um2, must be positive")
-    choice = _choice(recording, corrections)
-    shifted = recording if np.isnan(corrections.ljp) else recording.shift(corrections.ljp)
-    chosen = shifted.select([*choice.fitted, *choice.validation])
+    corrected = corrections.of(recording)
+    choice = _choice(corrected, corrections)
+    chosen = corrected.select([*choice.fitted, *choice.validation])
     window = corrections.window or default_window(chosen.protocol)
     cut = chosen.cut(window[0], window[1]).decimate()
     fitted = cut.select(list(choice.fitted))
     validation = cut.select(list(choice.validation)) if choice.validation else None
     rest = float(np.median(fitted.response[:, 0]))
-    model, area = _with_area(model, shifted, corrections)
+    model, area = _with_area(model, corrected, corrections)
     model, warmth = _with_temperature(model, corrections.temperature)
-    sentences = (area, _junction(corrections), warmth, _initial(rest), _stretch(fitted, window), _kept(validation))
+    known = area, _junction(corrections), _bridge(corrections), warmth
+    sentences = (*known, _initial(rest), _stretch(fitted, window), _kept(validation))
     return Prepared(fitted, model.with_values({"v_init": rest}), sentences, validation)
 
 
@@ -143,6 +170,12 @@ def _junction(corrections: Corrections) -> str:
     if np.isnan(corrections.ljp):
         return "The liquid junction potential is unknown and was not corrected; potentials are as recorded."
     return f"A liquid junction potential of {corrections.ljp:g} mV was added to the recorded potential."
+
+
+def _bridge(corrections: Corrections) -> str:
+    if np.isnan(corrections.bridge):
+        return "Whether the bridge was balanced is unknown; no voltage drop over the electrode was taken off."
+    return f"The voltage drop over {corrections.bridge:g} MOhm of electrode resistance was taken off the potential."
 
 
 def _with_temperature(model: Model, celsius: float) -> tuple[Model, str]:

@@ -36,7 +36,7 @@ def test_description_is_json_and_complete():
     assert summary["sweeps"][0]["noise"] == pytest.approx(0.02, rel=0.2)
     assert summary["passive"]["resistance_mohm"] == pytest.approx(50.0, rel=0.02)
     assert summary["passive"]["tau_ms"] == pytest.approx(15.0, rel=0.02)
-    assert summary["fit"].startswith("hhfit fit cell.abf --sweeps 0,")
+    assert summary["chosen"]["fitted"][0] == 0
     assert "temperature" in summary["unknown"]
     assert summary["warnings"] == []
 

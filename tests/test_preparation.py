@@ -128,3 +128,28 @@ def test_automatic_choice_leaves_out_what_is_kept_back_by_name():
 def test_impossible_validation_is_refused(changes, words):
     with pytest.raises(InputError, match=words):
         prepare(cell([-50.0, 50.0]), NEURON, Corrections(**changes))
+
+
+def test_bridge_takes_the_drop_over_the_electrode_off():
+    plain = cell([-50.0])
+    jumping = Recording(
+        plain.response + 0.03 * plain.protocol.command, plain.protocol, plain.sweeps, dict(plain.provenance)
+    )
+    prepared = prepare(jumping, NEURON, Corrections(bridge=30.0))
+    np.testing.assert_allclose(prepared.recording.response, prepare(plain, NEURON, Corrections()).recording.response)
+    assert "30 MOhm of electrode resistance was taken off" in " ".join(prepared.assumptions)
+    assert "Whether the bridge was balanced is unknown" in " ".join(prepare(plain, NEURON, Corrections()).assumptions)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bridge": -1.0}, "--bridge is -1 MOhm, must be from 0 to 500 MOhm"),
+        ({"ljp": float("inf")}, "--ljp is inf mV"),
+        ({"temperature": 300.0}, "--temperature is 300 degC"),
+        ({"area": float("inf")}, "--area is inf um2"),
+    ],
+)
+def test_correction_that_cannot_be_is_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        Corrections(**changes)

@@ -21,6 +21,26 @@ Channel = Annotated[str, typer.Option(metavar="NAME", help="Channel, electrode o
 Columns = Annotated[
     str, typer.Option(metavar="NAMES", help="Columns of a text or MATLAB file that does not name them.")
 ]
+LiquidJunction = Annotated[
+    float,
+    typer.Option(
+        "--ljp",
+        metavar="MV",
+        help="Liquid junction potential, added to the recorded potential [mV].",
+        show_default=False,
+    ),
+]
+Bridge = Annotated[
+    float,
+    typer.Option(
+        metavar="MOHM",
+        help="Resistance of the electrode that was left uncompensated: its R * I is taken off the potential [MOhm].",
+        show_default=False,
+    ),
+]
+Temperature = Annotated[
+    float, typer.Option(metavar="C", help="Temperature of the recording [degC].", show_default=False)
+]
 Interval = Annotated[
     float, typer.Option(metavar="MS", help="Sampling step of a file that does not say it [ms].", show_default=False)
 ]
@@ -37,27 +57,6 @@ def given(stimulus: str, voltage_scale: float, channel: str, columns: str, inter
 
     said = stimuli.parse(stimulus) if stimulus else stimuli.FROM_FILE
     return readers.Given(said, voltage_scale, channel, columns, interval)
-
-
-def parse_sweeps(text: str) -> tuple[int, ...]:
-    """Sweep numbers from text such as ``0,3,5-8``.
-
-    Raises:
-        InputError: If it is not such a list.
-
-    Example:
-        >>> parse_sweeps("0,3,5-8")
-        (0, 3, 5, 6, 7, 8)
-    """
-    numbers: list[int] = []
-    for part in filter(None, text.replace(" ", "").split(",")):
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
-            raise InputError(f"--sweeps is {text!r}, must be numbers and ranges such as 0,3,5-8")
-        numbers.extend(range(int(first), int(last or first) + 1))
-    if len(set(numbers)) < len(numbers):
-        raise InputError(f"--sweeps is {text!r}, names a sweep twice")
-    return tuple(numbers)
 
 
 def parse_numbers(text: str, option: str, count: int) -> tuple[float, ...]:

@@ -183,4 +183,5 @@ def _values(series: Any, unit: str, path: Path) -> Array:  # noqa: ANN401
             f"{path.name}: {series.name} has shape {values.shape} and type {values.dtype}, expected a row of numbers"
         )
     conversion = 1.0 if series.conversion is None else float(series.conversion)
-    return (values.astype(float) * conversion + float(series.offset or 0.0)) * scale
+    # one factor, so that what was written in hhfit's units comes back to the last bit
+    return values.astype(float) * (conversion * scale) + float(series.offset or 0.0) * scale
