@@ -89,26 +89,60 @@ def overview(recording: Recording, path: str | Path) -> None:
         recording: Recording as it was read.
         path: File to write.
     """
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     protocol = recording.protocol
     command_unit, unit = CLAMPS[protocol.clamp]
     figure = Figure(figsize=(9, 7), layout="constrained")
     upper, lower, curve = figure.subplots(3, 1, height_ratios=[3, 1, 1.4])
-    stride = max(protocol.n_times // 5000, 1)
-    for response, command in zip(recording.response, protocol.command, strict=True):
-        upper.plot(protocol.time[::stride], response[::stride], linewidth=0.5)
-        lower.plot(protocol.time[::stride], command[::stride], linewidth=0.8)
+    lower.sharex(upper)
+    amplitude = protocol.amplitude
+    colours = colormaps["viridis"](0.9 * (amplitude - amplitude.min()) / (np.ptp(amplitude) or 1.0))
+    width = max(protocol.n_times // 2500, 1)
+    time = _envelope(protocol.time, width)
+    for response, command, colour in zip(recording.response, protocol.command, colours, strict=True):
+        upper.plot(time, _envelope(response, width), linewidth=0.5, color=colour)
+        lower.plot(time, _envelope(command, width), linewidth=0.8, color=colour)
     upper.set_ylabel(f"response [{unit}]")
-    upper.set_title(f"{recording.name}: {protocol.n_sweeps} sweeps", loc="left")
+    upper.set_title(f"{recording.name}: {protocol.n_sweeps} sweep{'s' * (protocol.n_sweeps > 1)}", loc="left")
+    upper.tick_params(labelbottom=False)
     lower.set_ylabel(f"command [{command_unit}]")
     lower.set_xlabel("time [ms]")
-    counts = _counts(recording)
-    shown = counts if protocol.clamp == "current" else recording.response.mean(axis=1)
-    curve.plot(protocol.amplitude, shown, "o")
     curve.set_xlabel(f"step [{command_unit}]")
-    curve.set_ylabel("spikes during step" if protocol.clamp == "current" else f"mean [{unit}]")
+    if protocol.clamp == "current":
+        _draw_counts(recording, curve)
+        curve.yaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        ends = [protocol.samples(on + 0.8 * (off - on), off) for on, off in protocol.windows]
+        steady = [float(np.mean(row[end])) for row, end in zip(recording.response, ends, strict=True)]
+        curve.plot(amplitude, steady, "o")
+        curve.set_ylabel(f"end of step [{unit}]")
+    figure.align_ylabels()
     figure.savefig(path, dpi=120)
+
+
+def _draw_counts(recording: Recording, axes: "Axes") -> None:  # noqa: F821 - matplotlib
+    choice = sweeps.choose(recording)
+    counts, amplitude = _counts(recording), recording.protocol.amplitude
+    fitted, kept = (np.isin(recording.sweeps, numbers) for numbers in (choice.fitted, choice.validation))
+    for label, rows, style in (
+        ("fitted by default", fitted, {"marker": "o", "color": "tab:blue"}),
+        ("kept back", kept, {"marker": "s", "color": "tab:orange"}),
+        ("neither", ~fitted & ~kept, {"marker": "o", "color": "grey", "fillstyle": "none"}),
+    ):
+        if rows.any():
+            axes.plot(amplitude[rows], counts[rows], linestyle="none", label=label, **style)
+    axes.set_ylabel("spikes in stimulus")
+    axes.legend(frameon=False, loc="upper left", ncols=3, fontsize="small")
+    axes.margins(y=0.35)
+
+
+def _envelope(values: Array, width: int) -> Array:
+    """Smallest and largest value of every ``width`` samples in turn, so that no spike is lost from sight."""
+    groups = values[: len(values) // width * width].reshape(-1, width)
+    return np.stack([groups.min(axis=1), groups.max(axis=1)], axis=1).ravel()
 
 
 def _counts(recording: Recording) -> Array:

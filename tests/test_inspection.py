@@ -76,3 +76,10 @@ def test_overview_is_a_picture(tmp_path):
 def test_given_holding_that_was_not_believed_is_warned_of(recordings):
     warnings = inspection.describe(readers.read(recordings / "heka/test_singleFP.dat"))["warnings"]
     assert any("-891 pA contradicts" in warning for warning in warnings)
+
+
+def test_overview_loses_no_spike():
+    values = np.zeros(1001)
+    values[503] = 40.0
+    assert inspection._envelope(values, 10).max() == 40.0
+    assert len(inspection._envelope(values, 10)) == 200
