@@ -219,6 +219,8 @@ def _warnings(recording: Recording, rows: list[dict[str, Any]]) -> list[str]:
         warnings.append(f"the stimulus is doubtful: {doubt}; pass --stimulus if it is wrong")
     warnings.extend(_of_spikes(recording))
     warnings.extend(_of_access(recording))
+    if recording.provenance.get("left out", "none") != "none":
+        warnings.append(f"left out: {recording.provenance['left out']}")
     if "contradicts" in recording.provenance.get("stimulus", ""):
         warnings.append(recording.provenance["stimulus"])
     return warnings
