@@ -97,8 +97,7 @@ _HEADLINES = {
 
 def _novelty_tests(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
     test = checks["out_of_distribution"]
-    tests = [("drawn from the prior", test), ("of later rounds", test["later_rounds"])]
-    return [(text, each) for text, each in tests if each is not None]
+    return [("drawn from the prior", test), *((f"of round {each['round']}", each) for each in test["rounds"])]
 
 
 def _parameters(result: FitResult) -> list[dict[str, Any]]:

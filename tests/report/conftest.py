@@ -43,6 +43,9 @@ class LinearGaussian(Amortized):
     def held_out(self):
         return self.unseen
 
+    def spread(self, n, seed):
+        return self.law.sample(n, seed)
+
     @property
     def factor(self):
         precision = np.eye(len(self.matrix)) + self.matrix @ self.matrix.T / NOISE**2
