@@ -262,7 +262,7 @@ def resume(out: str | Path, *, workers: int = 0, scheduler: str = "", progress: 
         InputError: If there is no run, or its files are damaged.
     """
     with RunDirectory.open(out, listener=progress) as run:
-        return _carry_out(_from_table(run.settings, run.recording, run.validation), run, workforce(workers, scheduler))
+        return _carry_out(from_table(run.settings, run.recording, run.validation), run, workforce(workers, scheduler))
 
 
 def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
@@ -459,7 +459,12 @@ def _to_table(planned: Fit) -> dict[str, Any]:
     }
 
 
-def _from_table(table: Mapping[str, Any], recording: Recording, validation: Recording | None) -> Fit:
+def from_table(table: Mapping[str, Any], recording: Recording, validation: Recording | None) -> Fit:
+    """The fit that a run directory holds.
+
+    Raises:
+        InputError: If ``fit.toml`` lacks something.
+    """
     try:
         model = models.build(table["model"], table["model_name"])
         features = extractors.parse(table["features"]["text"], table["features"]["name"])

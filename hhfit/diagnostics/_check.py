@@ -34,7 +34,8 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
     Returns:
         ``parameters``, ``correlations``, ``leaked_mass``, ``boundary_mass``,
         ``effective_sample_size``, ``outcomes``, ``predictive_failed``, ``spikes``, ``features``,
-        ``validation`` (the same of sweeps that were not fitted, or ``None``), ``standardized_distance`` (root sum of squares over features, in prior sd, averaged over
+        ``validation`` (the same of sweeps that were not fitted, or ``None``), ``standardized_distance`` (root
+        sum of squares over features, in prior sd, averaged over
         draws), ``out_of_distribution``, ``calibration``, ``verdict``. A number that is not
         defined is ``None``.
     """
@@ -60,10 +61,13 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         for number, rows in later_rounds(result)
     ]
     checks["standardized_distance"] = _distance(checks["features"])
-    plain = to_plain(checks)
-    word, reasons = verdict(plain)
-    plain["verdict"] = {"word": word, "reasons": [reason._asdict() for reason in reasons]}
-    return plain
+    return with_verdict(to_plain(checks))
+
+
+def with_verdict(checks: Mapping[str, Any]) -> dict[str, Any]:
+    """The checks with the verdict that follows from them."""
+    word, reasons = verdict(checks)
+    return {**checks, "verdict": {"word": word, "reasons": [reason._asdict() for reason in reasons]}}
 
 
 def prior_simulations(result: FitResult) -> Simulations:

@@ -22,8 +22,8 @@ def validation(result: FitResult, first: Simulations) -> dict[str, Any] | None:
             is the unit of its error.
 
     Returns:
-        ``spikes`` as of ``spike_agreement``, ``features`` as of ``feature_errors``, and ``traces``: a row per sweep with
-        ``error``, the root mean square difference [mV] of the smoothed recorded potential from the median prediction,
+        ``spikes`` as of ``spike_agreement``, ``features`` as of ``feature_errors``, and ``traces``: a row per sweep
+        with ``error``, the root mean square difference [mV] of the smoothed recording from the median prediction,
         and its posterior-predictive ``p``.
     """
     kept = result.validation
