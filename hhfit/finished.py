@@ -157,10 +157,10 @@ def sensitivity(
     }
 
 
-def refit(planned: Fit, assumption: Assumption | None, pool: Workers, simulations: int) -> Array:
+def refit(planned: Fit, assumption: Assumption | None, pool: Workers, simulations: int, *, members: int = 1) -> Array:
     """Draws from the posterior of a small fit under another assumption, or none, shape ``(n, P)``.
 
-    Truncated rounds whatever the method of the fit, and one network: its mean is wanted, not its width.
+    Truncated rounds whatever the method of the fit; one network will do, since its mean is wanted, not its width.
     """
     prepared, settings = planned.prepared, planned.settings
     if assumption is not None:
@@ -174,7 +174,7 @@ def refit(planned: Fit, assumption: Assumption | None, pool: Workers, simulation
         first.append(rows)
         return Discrepancy.of(first[0], settings.tolerance, settings.seed)(rows)
 
-    method = replace(inference.get("tsnpe", Budget(simulations, ROUNDS)), members=1)
+    method = replace(inference.get("tsnpe", Budget(simulations, ROUNDS)), members=members)
     posterior = method.fit(prepared.model.prior, simulate, other.x_o, settings.seed, Memory())
     return posterior.sample(DRAWS, settings.seed)
 

@@ -136,7 +136,7 @@ def _draw_counts(recording: Recording, axes: "Axes") -> None:  # noqa: F821 - ma
             axes.plot(amplitude[rows], counts[rows], linestyle="none", label=label, **style)
     axes.set_ylabel("spikes in stimulus")
     axes.legend(frameon=False, loc="upper left", ncols=3, fontsize="small")
-    axes.margins(y=0.35)
+    axes.set_ylim(-0.5 - 0.03 * counts.max(), 1.4 * counts.max() + 1.0)
 
 
 def _envelope(values: Array, width: int) -> Array:
@@ -219,6 +219,8 @@ def _warnings(recording: Recording, rows: list[dict[str, Any]]) -> list[str]:
         warnings.append(f"the stimulus is doubtful: {doubt}; pass --stimulus if it is wrong")
     warnings.extend(_of_spikes(recording))
     warnings.extend(_of_access(recording))
+    if recording.provenance.get("left out", "none") != "none":
+        warnings.append(f"left out: {recording.provenance['left out']}")
     if "contradicts" in recording.provenance.get("stimulus", ""):
         warnings.append(recording.provenance["stimulus"])
     return warnings

@@ -1,5 +1,6 @@
 """Texts of the command line turned into values."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from hhfit.errors import InputError
 
 if TYPE_CHECKING:
+    from hhfit.model import Model
     from hhfit.readers import Given
 
 NAN = float("nan")
@@ -93,6 +95,20 @@ def parse_assignments(texts: list[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         values[name.strip()] = parse_numbers(value or "?", f"--set {name}", 1)[0]
+    return values
+
+
+def fixed_values(neuron: "Model", texts: list[str]) -> dict[str, float]:
+    """Values of quantities of a model from texts such as ``g_na=50``.
+
+    Raises:
+        InputError: If one is not of that form, or the model has no such quantity.
+    """
+    values = parse_assignments(texts)
+    for name in values:
+        if name not in neuron.quantities:
+            near = get_close_matches(name, neuron.quantities, n=3) or neuron.free
+            raise InputError(f"{neuron.name}: unknown quantity {name!r} in --set; nearest are {', '.join(near)}")
     return values
 
 

@@ -22,9 +22,9 @@ from hhfit.cli._arguments import (
     Stimulus,
     Temperature,
     VoltageScale,
+    fixed_values,
     given,
     parse_area,
-    parse_assignments,
     parse_numbers,
 )
 from hhfit.cli._console import Bars, bars, stderr, stdout
@@ -105,8 +105,9 @@ def fit(  # noqa: PLR0913 - one argument per option
     corrections = Corrections(
         ljp, temperature, area_um2, fit_area, window=parse_numbers(window, "--window", 2), bridge=bridge
     )
-    fixed = parse_assignments(values or [])
-    neuron = models.load(model).with_values(fixed).with_priors(dict.fromkeys(fixed))
+    neuron = models.load(model)
+    fixed = fixed_values(neuron, values or [])
+    neuron = neuron.with_values(fixed).with_priors(dict.fromkeys(fixed))
     settings = pipeline.Settings(features, method, simulator, simulations, rounds, seed, tolerance=tolerance)
     measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
     corrections = replace(corrections, sweeps=fitted.of(measured), validation=kept.of(measured))

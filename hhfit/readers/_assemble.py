@@ -15,6 +15,9 @@ from hhfit.recording import Recording
 LARGEST = {"mV": 400.0, "pA": 1e6}
 """A response or command beyond this is no patch-clamp recording in that unit."""
 
+SMALLEST = 2.0
+"""A membrane potential that stays within this of zero [mV] is in another unit."""
+
 REMEDY = "pass --stimulus 'on=MS off=MS first=PA by=PA', or export voltage and current to CSV"
 
 
@@ -61,13 +64,18 @@ def assemble(sweeps: Sweeps, given: Given) -> Recording:
     command, stimulus = _command(sweeps, given, response.shape)
     dt = float(f"{sweeps.dt:.9g}")
     _need_plausible(name, sweeps.clamp, response, command)
+    numbers, good = np.asarray(sweeps.numbers), np.isfinite(response).all(axis=1)
+    response, command = response[good], command[good]
     try:
         on, off = stimulus_window(command, dt)
     except InputError:
         text = f"{name}: the command never changes from {command[0, 0]:g} {CLAMPS[sweeps.clamp][0]}"
         raise InputError(f"{text}, so there is no stimulus to fit; {REMEDY}") from None
     provenance = {"name": name, "clamp": sweeps.clamp, **sweeps.provenance, "stimulus": stimulus}
-    return Recording(response, Protocol(command, dt, on, off, sweeps.clamp), sweeps.numbers, provenance)
+    if not good.all():
+        left_out = f"sweeps {', '.join(map(str, numbers[~good]))}, which hold NaN"
+        provenance["left out"] = "; ".join(filter(None, [sweeps.provenance.get("left out", ""), left_out]))
+    return Recording(response, Protocol(command, dt, on, off, sweeps.clamp), numbers[good], provenance)
 
 
 def _stacked(rows: Sequence[Array], name: str, what: str) -> Array:
@@ -106,6 +114,14 @@ def _command(sweeps: Sweeps, given: Given, shape: tuple[int, ...]) -> tuple[Arra
 
 def _need_plausible(name: str, clamp: str, response: Array, command: Array) -> None:
     command_unit, unit = CLAMPS[clamp]
+    if not np.isfinite(response).all(axis=1).any():
+        raise InputError(f"{name}: every sweep holds NaN or infinite {unit} values; export the recording again")
+    largest = float(np.nanmax(np.abs(response)))
+    if clamp == "current" and largest < SMALLEST:
+        raise InputError(
+            f"{name}: the response stays within {largest:.3g} mV of zero, so it is not in the unit that the file says; "
+            "pass --voltage-scale with the mV per unit (1000 for volts), or correct the unit"
+        )
     for what, values, of in (("response", response, unit), ("command", command, command_unit)):
         finite = values[np.isfinite(values)]
         worst = float(np.abs(finite).max()) if finite.size else 0.0

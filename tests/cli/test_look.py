@@ -110,7 +110,9 @@ def test_doctor_says_what_is_missing(hhfit, monkeypatch):
     assert "apt-get install g++" in json.loads(out)["c++ compiler"]["detail"]
 
 
-@pytest.mark.parametrize("command", ["fit", "resume", "check", "demo", "inspect", "list", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["fit", "resume", "check", "demo", "inspect", "features", "simulate", "list", "doctor"]
+)
 def test_help_teaches_by_an_example(hhfit, command):
     code, out, _ = hhfit(command, "--help")
     assert code == 0
