@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hhfit import expression, library
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.expression import Expression
+from hhfit.outcomes import Limits
 from hhfit.prior import KINDS, Marginal, Prior, marginal
 from hhfit.units import MODEL_UNITS
 
@@ -138,6 +139,7 @@ class Model:
         source: Paper.
         calcium: Its calcium pool, whose concentration [mM] expressions call ``ca``; ``None`` for none.
         integrator: Scheme that the paper integrated it with, when its numbers depend on that; else empty.
+        limits: Where its outcomes begin: the table ``[outcomes]``.
 
     Raises:
         InputError: If a required quantity is missing, or an expression names an unknown one.
@@ -150,6 +152,7 @@ class Model:
     source: str = ""
     integrator: str = ""
     calcium: Pool | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.integrator not in INTEGRATORS:
@@ -204,6 +207,7 @@ class Model:
             pool = self.calcium
             filled = ", ".join(pool.channels)
             lines.append(f"ca: {filled}; {pool.depth.text}; {pool.tau.text}; {pool.rest.text}")
+        lines += [f"outcomes.{key}: {entry['value']}" for key, entry in self.limits.table().items()]
         return "\n".join(lines)
 
     def values(self, theta: Array) -> dict[str, Array]:
@@ -287,6 +291,7 @@ def build(table: Mapping[str, Any], name: str) -> Model:
     texts = (str(table.get(key, "")) for key in ("source", "integrator"))
     pool = _pool(table["calcium"], where) if "calcium" in table else None
     model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool)
+    model = replace(model, limits=Limits.of(table.get("outcomes", {}), where))
     _check_rates(model, where)
     return model
 
@@ -306,6 +311,8 @@ def dump(model: Model) -> dict[str, Any]:
         pool = model.calcium
         numbers = {"depth": pool.depth.text, "tau": pool.tau.text, "rest": pool.rest.text}
         table["calcium"] = {"channels": list(pool.channels), **numbers}
+    if model.limits != Limits():
+        table["outcomes"] = model.limits.table()
     return table
 
 

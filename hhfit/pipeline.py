@@ -30,6 +30,7 @@ from hhfit.run import earlier as simulations_of
 from hhfit.simulations import Simulations, join
 from hhfit.simulators import DEFAULT_STEP
 from hhfit.task import Predicted, Prediction, Simulation
+from hhfit.traces import Status, failures
 from hhfit.workers import Workers
 
 PACKAGES = ("numpy", "torch", "sbi", "zuko", "neuron", "brian2", "efel", "numba")
@@ -66,6 +67,8 @@ class Settings:
             prior prediction. No model is the neuron; 0 claims that this one is.
         samples: Draws from the posterior that are kept.
         predictions: Draws that are simulated again for the posterior prediction.
+        fail_on: Outcomes that count as failed simulations, separated by commas, beside those that leave no trace
+            (not_finite, solver, timeout, crashed): of silent, spontaneous, block, runaway, diverging.
 
     Raises:
         InputError: If a number cannot be.
@@ -81,6 +84,7 @@ class Settings:
     tolerance: float = 0.05
     samples: int = 10_000
     predictions: int = 100
+    fail_on: str = "runaway,diverging"
 
     def __post_init__(self) -> None:
         for name in ("samples", "predictions"):
@@ -92,6 +96,12 @@ class Settings:
             raise InputError(f"tolerance is {self.tolerance}, must be from 0 to below 10")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
+        _ = self.failures
+
+    @property
+    def failures(self) -> frozenset[Status]:
+        """Outcomes that count as failed simulations."""
+        return failures(name.strip() for name in self.fail_on.split(",") if name.strip())
 
     @property
     def budget(self) -> Budget:
@@ -125,7 +135,14 @@ class Fit:
     def task(self) -> Simulation:
         """What a worker does."""
         recording, settings = self.prepared.recording, self.settings
-        return Simulation(self.prepared.model, recording.protocol, self.features, settings.simulator, settings.step)
+        return Simulation(
+            self.prepared.model,
+            recording.protocol,
+            self.features,
+            settings.simulator,
+            settings.step,
+            settings.failures,
+        )
 
 
 class Stopwatch:
@@ -349,6 +366,7 @@ class Bench:
             if call == 1:
                 theta = self._run.adopted(theta, first)
             parts, missing = self._run.stored(theta, first, call)
+            parts = [replace(rows, fail_on=self.task.fail_on) for rows in parts]
             finished = len(theta) - len(missing)
             for rows in self._pool.map(self.task, theta[missing], self._planned.settings.seed, first + missing):
                 self._run.save(rows, call)
@@ -401,7 +419,9 @@ class Bench:
         parts.sort(key=lambda part: part.index[0])
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Predicted.names()}
         recorded = spike_counts(recording.response[None], recording.protocol, planned.features.settings)[0]
-        simulations = Simulations(*(columns[name] for name in ("theta", "x", "status", "index")))
+        simulations = Simulations(
+            *(columns[name] for name in ("theta", "x", "status", "index")), fail_on=self.task.fail_on
+        )
         return Predictive(simulations, columns["response"], columns["spikes"], recorded)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["traces", "simulations"]
+VALUES += ["traces", "simulations", "outcomes"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
     "errors": [],
@@ -21,8 +21,10 @@ ALLOWED = {
     "protocol": ["arrays", "errors", "library"],
     "recording": ["arrays", "errors", "protocol", "units"],
     "prior": ["arrays", "errors"],
-    "model": ["arrays", "errors", "expression", "library", "prior", "units"],
-    "traces": ["arrays"],
+    "model": ["arrays", "errors", "expression", "library", "outcomes", "prior", "units"],
+    "outcomes": ["arrays", "errors", "protocol", "traces", "_outcomes"],
+    "_outcomes": ["arrays", "traces"],
+    "traces": ["arrays", "errors"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
