@@ -147,7 +147,7 @@ def test_sweeps_kept_back_survive_a_resume(recording, neuron, tmp_path):
             planned, tmp_path / "run", overwrite=False, earlier="", pool=pipeline.workforce(1, ""), progress=interrupt
         )
     with RunDirectory.open(tmp_path / "run", listener=pipeline.ignore) as run:
-        again = pipeline._from_table(run.settings, run.recording, run.validation)
+        again = pipeline.from_table(run.settings, run.recording, run.validation)
     assert again.prepared.recording.sweeps.tolist() == [4]
     assert again.prepared.validation.sweeps.tolist() == [7]
     np.testing.assert_array_equal(again.prepared.validation.response, planned.prepared.validation.response)
