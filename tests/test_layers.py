@@ -45,11 +45,12 @@ ALLOWED = {
     "workers": [*VALUES, *POSTERIOR, "result"],
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
     "diagnostics": [*VALUES, *POSTERIOR, "result"],
+    "assumptions": [*VALUES, "diagnostics"],
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
     "export": [*VALUES, *POSTERIOR, "result", "simulators"],
     "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
 }
-COMPOSERS = {"pipeline", "cli", "reproduce", "example", "__init__"}
+COMPOSERS = {"pipeline", "finished", "cli", "reproduce", "example", "__init__"}
 
 
 def unit_of(path: Path) -> str:

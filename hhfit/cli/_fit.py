@@ -1,6 +1,5 @@
-"""The commands that compute: fit, resume, report, demo."""
+"""The commands that fit: fit, resume, demo."""
 
-import json
 import logging
 import signal
 import sys
@@ -29,7 +28,6 @@ from hhfit.cli._arguments import (
     parse_numbers,
 )
 from hhfit.cli._console import Bars, bars, stderr, stdout
-from hhfit.errors import InputError
 
 if TYPE_CHECKING:
     from hhfit.result import FitResult
@@ -141,24 +139,6 @@ def resume(directory: Directory, *, workers: Workers = 0, scheduler: Scheduler =
     with running(folder) as progress:
         result = pipeline.resume(folder, workers=workers, scheduler=scheduler, progress=progress)
     show(result, folder, as_json)
-
-
-def check(directory: Directory, *, as_json: Json = False) -> None:
-    """Say whether a finished fit can be trusted, and why; exit 3 when it cannot.
-
-    Example: hhfit check runs/cell7
-    """
-    from hhfit import diagnostics
-
-    path = Path(directory) / "summary.json"
-    if not path.is_file():
-        raise InputError(f"{directory}: holds no finished run; hhfit resume {directory} goes on with one that stopped")
-    checks = json.loads(path.read_text(encoding="utf-8"))["checks"]
-    if as_json:
-        sys.stdout.write(json.dumps(checks["verdict"]) + "\n")
-    else:
-        show_verdict(checks)
-    raise typer.Exit(3 if checks["verdict"]["word"] == diagnostics.BAD else 0)
 
 
 def demo(

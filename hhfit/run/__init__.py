@@ -253,14 +253,16 @@ class RunDirectory(Journal):
         known = _files.unpack(path)["theta"][first : first + len(theta)]
         return np.concatenate([known, theta[len(known) :]])
 
-    def write_samples(self, names: Sequence[str], samples: Array) -> None:
-        """Write draws from the posterior, shape ``(n, P)``; every digit is kept."""
+    def write_samples(self, names: Sequence[str], samples: Array, *, robust: bool = False) -> None:
+        """Write draws from the posterior, or the robust one, shape ``(n, P)``; every digit is kept."""
         need_shape("samples", samples, (None, len(names)))
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(names)
         table.writerows(samples.tolist())
-        _files.write(self.folder / "samples.csv", text.getvalue().encode(), durable=True)
+        _files.write(
+            self.folder / ("samples_robust.csv" if robust else "samples.csv"), text.getvalue().encode(), durable=True
+        )
 
     def read_samples(self) -> tuple[list[str], Array]:
         """Parameter names, and draws from the posterior, shape ``(n, P)``."""

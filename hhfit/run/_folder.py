@@ -21,6 +21,7 @@ NAMES = (
     "simulations",
     "rounds",
     "samples.csv",
+    "samples_robust.csv",
     "summary.json",
     "report.html",
 )
