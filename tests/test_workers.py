@@ -51,6 +51,20 @@ class Faulty(Task):
 
 
 @dataclass(frozen=True)
+class SlowStart(Faulty):
+    """The same, but every process after the first takes 1.5 s to begin with."""
+
+    folder: str = ""
+
+    def __call__(self, theta, seed, index):
+        mark = Path(self.folder) / str(os.getpid())
+        if not mark.exists():
+            time.sleep(1.5 if any(Path(self.folder).iterdir()) else 0.0)
+            mark.touch()
+        return Faulty.__call__(self, theta, seed, index)
+
+
+@dataclass(frozen=True)
 class Whole(Task):
     """Calls a function that makes the features of all rows; for tests of what runs it."""
 
@@ -131,6 +145,15 @@ def test_a_fault_costs_its_own_row(fault):
     with Workers(0) as here:
         assert same(got.rows(clean), run(here, Faulty(), theta[clean], index[clean]))
     assert workers.usage.lost == 2
+
+
+def test_a_slow_start_is_not_held_against_a_row(tmp_path):
+    theta, index = rows(120)
+    theta[[40, 77], 0] = -2.0  # each ends its process, so that rows beside it begin in a new one
+    with Workers(1, limit=1.0) as workers:
+        status = run(workers, SlowStart(folder=str(tmp_path)), theta, index).status
+    assert np.flatnonzero(status).tolist() == [40, 77]
+    assert len(list(tmp_path.iterdir())) > 3
 
 
 def test_faults_cost_their_own_rows_through_dask():
@@ -270,7 +293,7 @@ def test_a_closed_child_starts_no_more():
     child = Child(2**32)
     child.close()
     with pytest.raises(SimulationError, match="closed"):
-        child.call(Request("a", b"", b"", 1.0, 1.0))
+        child.call(Request("a", b"", b"", b"", 1.0, 1.0))
 
 
 def test_a_child_that_cannot_start_says_why(monkeypatch):

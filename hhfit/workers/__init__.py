@@ -36,7 +36,7 @@ from hhfit.workers._task import Task
 __all__ = ["Task", "Usage", "Workers"]
 
 LIMIT = 300.0
-"""Seconds that one call may take, imports and compilation in a new process included."""
+"""Seconds that one call may take; until a first row has worked, imports and compilation are included."""
 MEMORY = 4.0
 """Largest data segment of a worker process [GiB]."""
 

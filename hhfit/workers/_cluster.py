@@ -7,6 +7,7 @@ into. A simulator's crash therefore never reaches Dask, which deals with lost ho
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from uuid import uuid4
 
@@ -64,8 +65,8 @@ class Cluster(Engine):
             # A result, not scattered data: Dask makes it again when the host that holds it is lost.
             self._tasks[request.digest] = self._client.submit(bytes, request.task, pure=False)
         task = self._tasks[request.digest]
-        limits = (request.limit, request.first_limit)
-        future = self._client.submit(_work, self._name, request.digest, task, request.call, limits, pure=False)
+        rest = replace(request, task=b"")
+        future = self._client.submit(_work, self._name, task, rest, pure=False)
         self._flying[number] = future
         future.add_done_callback(lambda _: self._ready.put(number))
 
@@ -162,9 +163,9 @@ class _Plugin(WorkerPlugin):
         self.children.close()
 
 
-def _work(plugin: str, digest: str, task: bytes, call: bytes, limits: tuple[float, float]) -> Answer:
+def _work(plugin: str, task: bytes, request: Request) -> Answer:
     children: Children = get_worker().plugins[plugin].children
-    return children.call(Request(digest, task, call, *limits))
+    return children.call(replace(request, task=task))
 
 
 async def _stop_http(cluster: SpecCluster) -> None:

@@ -35,6 +35,8 @@ PATIENCE = 5.0
 """Several rows at once may take this many times longer than expected; then fewer are tried."""
 SLACK = 2.0
 """Seconds that several rows at once may always take beyond that."""
+START = 60.0
+"""Seconds that imports and compilation in a new process may always take, once a row has worked."""
 OUTSIDE_KILLS = 5
 """A chunk whose worker is killed from outside is tried this often before a row is suspected."""
 HOPELESS = 5
@@ -98,7 +100,7 @@ class Job:
         self._costs: list[float] = []
         self._starts: list[float] = []
         self._largest = FIRST_ROWS // GROWTH
-        self._worked = False
+        self._warm = b""
         self._failures = 0
 
     def run(self, engine: Engine) -> Iterator[Rows]:
@@ -147,17 +149,17 @@ class Job:
         return max(float(np.median(self._costs[-9:])), 1e-9)
 
     def _request(self, piece: _Piece) -> Request:
-        rows = slice(piece.first, piece.last)
-        call = pickle.dumps((self._theta[rows], self._seed, self._index[rows]), protocol=5)
-        return Request(self._digest, self._packed, call, *self._limits(piece))
+        call = self._pickled(piece.first, piece.last)
+        return Request(self._digest, self._packed, call, self._warm, self._time_for(piece), max(self._limit, START))
 
-    def _limits(self, piece: _Piece) -> tuple[float, float]:
+    def _pickled(self, first: int, last: int) -> bytes:
+        return pickle.dumps((self._theta[first:last], self._seed, self._index[first:last]), protocol=5)
+
+    def _time_for(self, piece: _Piece) -> float:
         # A row that is alone gets all the time there is; a group that is late is only split.
-        if len(piece) == 1 or not (self._costs and self._starts):
-            return self._limit, self._limit
-        expected = self._cost * len(piece)
-        start = float(np.median(self._starts[-9:]))
-        return tuple(min(self._limit, SLACK + PATIENCE * seconds) for seconds in (expected, expected + start))
+        if len(piece) == 1 or not self._costs:
+            return self._limit
+        return min(self._limit, SLACK + PATIENCE * self._cost * len(piece))
 
     def _settle(self, piece: _Piece, answer: Answer) -> None:
         match answer:
@@ -180,10 +182,13 @@ class Job:
         self._usage.rows += len(piece)
 
     def _measure(self, piece: _Piece, answer: Returned) -> None:
-        self._worked = True
+        if not self._warm:
+            self._warm = self._pickled(piece.first, piece.first + 1)
         self._usage.calls += 1
         self._usage.busy_s += answer.wall_s
         self._usage.cpu_s += answer.cpu_s
+        if answer.start_s:
+            self._starts.append(answer.start_s)
         if answer.is_first:
             self._starts.append(max(0.0, answer.wall_s - len(piece) * self._cost if self._costs else answer.wall_s))
         elif not piece.is_suspect:
@@ -201,7 +206,7 @@ class Job:
             self._waiting.append(replace(piece, is_suspect=True))
         else:
             self._failures += 1
-            if not self._worked and self._failures >= hopeless:
+            if not self._warm and self._failures >= hopeless:
                 raise type(error)(f"no simulation works: {error}")
             logger.warning("simulation %s: %s; it is marked %s", self._named(piece), error, status.name.lower())
             self._usage.lost += 1
