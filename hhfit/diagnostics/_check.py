@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.diagnostics._calibration import calibration
+from hhfit.diagnostics._calibration import calibration, unseen
 from hhfit.diagnostics._identifiability import (
     boundary_mass,
     conditional_correlations,
@@ -17,6 +17,7 @@ from hhfit.diagnostics._identifiability import (
 )
 from hhfit.diagnostics._novelty import novelty
 from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
+from hhfit.diagnostics._validation import validation
 from hhfit.diagnostics._verdict import verdict
 from hhfit.posterior import Amortized
 from hhfit.result import FitResult
@@ -33,14 +34,14 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
     Returns:
         ``parameters``, ``correlations``, ``leaked_mass``, ``boundary_mass``,
         ``effective_sample_size``, ``outcomes``, ``predictive_failed``, ``spikes``, ``features``,
-        ``standardized_distance`` (root sum of squares over features, in prior sd, averaged over
+        ``validation`` (the same of sweeps that were not fitted, or ``None``), ``standardized_distance`` (root
+        sum of squares over features, in prior sd, averaged over
         draws), ``out_of_distribution``, ``calibration``, ``verdict``. A number that is not
         defined is ``None``.
     """
     prior, names = result.posterior.prior, result.feature_names
     scales = result.features.scales(result.recording.protocol)
     first = prior_simulations(result)
-    last = result.simulations.rows(~np.isin(result.simulations.index, first.index))
     checks: dict[str, Any] = {
         "parameters": _parameters(result),
         "correlations": _correlations(result),
@@ -53,15 +54,20 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "features": feature_errors(result.predictive, first, result.x_o, names=names, scales=scales),
         "out_of_distribution": novelty(first.x[first.usable], result.x_o, names=names, seed=seed),
         "calibration": _calibration(result, seed),
+        "validation": validation(result, first),
     }
-    checks["out_of_distribution"]["later_rounds"] = (
-        novelty(last.x[last.usable], result.x_o, names=names, seed=seed) if len(last) else None
-    )
+    checks["out_of_distribution"]["rounds"] = [
+        {"round": number} | novelty(rows.x[rows.usable], result.x_o, names=names, seed=seed)
+        for number, rows in later_rounds(result)
+    ]
     checks["standardized_distance"] = _distance(checks["features"])
-    plain = to_plain(checks)
-    word, reasons = verdict(plain)
-    plain["verdict"] = {"word": word, "reasons": [reason._asdict() for reason in reasons]}
-    return plain
+    return with_verdict(to_plain(checks))
+
+
+def with_verdict(checks: Mapping[str, Any]) -> dict[str, Any]:
+    """The checks with the verdict that follows from them."""
+    word, reasons = verdict(checks)
+    return {**checks, "verdict": {"word": word, "reasons": [reason._asdict() for reason in reasons]}}
 
 
 def prior_simulations(result: FitResult) -> Simulations:
@@ -70,6 +76,16 @@ def prior_simulations(result: FitResult) -> Simulations:
         size = int(result.rounds[0]["simulations"])
         return result.simulations.rows(np.arange(len(result.simulations)) < size)
     return result.simulations
+
+
+def later_rounds(result: FitResult) -> list[tuple[int, Simulations]]:
+    """Simulations of the second and every further round, with the round's number."""
+    sizes = [int(log["simulations"]) for log in result.rounds if "simulations" in log]
+    ends = np.cumsum(sizes)
+    if len(sizes) < len(result.rounds) or len(sizes) < 2 or ends[-1] != len(result.simulations):
+        return []
+    rows = np.arange(len(result.simulations))
+    return [(k + 1, result.simulations.rows((rows >= ends[k - 1]) & (rows < ends[k]))) for k in range(1, len(ends))]
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401 - walks a JSON-like tree
@@ -124,7 +140,8 @@ def _correlations(result: FitResult) -> dict[str, Any]:
 
 def _calibration(result: FitResult, seed: int) -> dict[str, Any]:
     if isinstance(result.posterior, Amortized):
-        return calibration(result.posterior, result.simulations, seed) | {"source": "held-out simulations"}
+        known = unseen(result.posterior, result.simulations) if result.known is None else result.known
+        return calibration(result.posterior, known, result.x_o, seed) | {"source": "held-out simulations"}
     return {"n": 0, "reason": "this method gives a posterior for the recording alone", "source": "none"}
 
 
