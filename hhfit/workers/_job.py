@@ -103,13 +103,20 @@ class Job:
         self._warm = b""
         self._failures = 0
 
-    def run(self, engine: Engine) -> Iterator[Rows]:
-        """Results, one chunk after the other as they finish; each row comes exactly once."""
+    @property
+    def seconds_left(self) -> float:
+        """Expected seconds of work in the rows that nobody has taken yet; infinite when no row has worked."""
+        left = len(self._theta) - self._taken
+        return left * self._cost if self._costs else (np.inf if left else 0.0)
+
+    def run(self, engine: Engine, until: int) -> Iterator[Rows]:
+        """Results of rows up to ``until``, one chunk after the other as they finish; each row comes exactly once."""
         flying: dict[int, _Piece] = {}
         number, slots, depth = 0, engine.slots, engine.depth
-        while self._waiting or self._taken < len(self._theta) or flying:
-            while len(flying) < depth and (self._waiting or self._taken < len(self._theta)):
-                piece = self._waiting.popleft() if self._waiting else self._cut(slots)
+        until = min(until, len(self._theta))
+        while self._waiting or self._taken < until or flying:
+            while len(flying) < depth and (self._waiting or self._taken < until):
+                piece = self._waiting.popleft() if self._waiting else self._cut(slots, until)
                 flying[number] = piece
                 engine.submit(number, self._request(piece))
                 number += 1
@@ -120,7 +127,8 @@ class Job:
                 del self._chunks[piece.chunk]
                 yield join(self._parts.pop(piece.chunk))
             slots, depth = engine.slots, engine.depth
-        self._summarize()
+        if until == len(self._theta):
+            self._summarize()
 
     def _summarize(self) -> None:
         cost = f"{self._cost * 1e3:.3g} ms each, " if self._costs else ""
@@ -128,7 +136,7 @@ class Job:
         numbers = (len(self._theta), self._parcels, cost, start, self._failures)
         logger.debug("simulated %d in %d chunks: %s%s%d given up", *numbers)
 
-    def _cut(self, slots: int) -> _Piece:
+    def _cut(self, slots: int, until: int) -> _Piece:
         rows = min(self._largest * GROWTH, max(1, CHUNK_BYTES // self._task.row_bytes))
         if self._costs:
             rows = min(rows, max(1, int(TARGET / self._cost)))
@@ -136,7 +144,7 @@ class Job:
             # A fault costs its chunk a second run: with many of them, small chunks lose less.
             rows = min(rows, max(FIRST_ROWS, self._taken // (2 * self._failures)))
         rows = min(rows, max(LEAST_ROWS, -(-(len(self._theta) - self._taken) // (2 * slots))))
-        end = int(self._runs[np.searchsorted(self._runs, self._taken, side="right")])
+        end = min(until, int(self._runs[np.searchsorted(self._runs, self._taken, side="right")]))
         piece = _Piece(self._taken, self._taken, min(self._taken + rows, end))
         self._taken = piece.last
         self._parcels += 1
