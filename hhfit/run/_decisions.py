@@ -22,7 +22,8 @@ def _draws(log: Mapping[str, Any]) -> Iterator[str]:
         share = f"{log['accepted_prior_fraction']:.3g} of the prior is inside the region of the rounds before"
         yield f"parameters were drawn by {log['sampler']}: {share}"
     if log.get("not_usable"):
-        yield f"{log['not_usable']} simulations were left out because they failed; {log['trained_on']} were learned from"
+        failed = f"{log['not_usable']} simulations failed and were left out"
+        yield f"{failed}; {log['trained_on']} were learned from"
     if log.get("undefined_share"):
         yield f"undefined features are masked, not dropped: {log['undefined_share']:.1%} of the simulations have one"
 

@@ -28,6 +28,16 @@ LOOK = 2.0
 """How often [s] a client looks whether the scheduler is still there, and how many workers it has."""
 
 
+_LIGHT = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
+"""What local workers do without: they share the cores with the children, and this halves what they take."""
+
+
 class Cluster(Engine):
     """Dask workers.
 
@@ -122,7 +132,7 @@ def local(count: int, memory: int) -> Cluster:
     scheduler = {"cls": Scheduler, "options": own}
     worker = {"cls": Worker, "options": {**own, "nthreads": 1, "memory_limit": 0}}
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it says that connections close while they close
-    with dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}):
+    with dask.config.set(_LIGHT):
         cluster = SpecCluster(scheduler=scheduler, workers=dict.fromkeys(range(count), worker), silence_logs=False)
         client = Client(cluster)
     cluster.sync(_stop_http, cluster)

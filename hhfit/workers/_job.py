@@ -25,6 +25,8 @@ TARGET = 1.0
 LEAST_ROWS = 16
 """Chunks get smaller near the end, so that all workers end together, but not less than this: a NEURON run costs
 five times more per cell with one cell than with many."""
+LEAST = 0.1
+"""Seconds of work in the smallest chunk near the end: sending one costs 5 ms."""
 FIRST_ROWS = 32
 """Rows of a chunk while nothing has been measured."""
 CHUNK_BYTES = 2**28
@@ -143,7 +145,8 @@ class Job:
         if self._failures:
             # A fault costs its chunk a second run: with many of them, small chunks lose less.
             rows = min(rows, max(FIRST_ROWS, self._taken // (2 * self._failures)))
-        rows = min(rows, max(LEAST_ROWS, -(-(len(self._theta) - self._taken) // (2 * slots))))
+        least = max(LEAST_ROWS, int(LEAST / self._cost) if self._costs else 0)
+        rows = min(rows, max(least, -(-(len(self._theta) - self._taken) // (2 * slots))))
         end = min(until, int(self._runs[np.searchsorted(self._runs, self._taken, side="right")]))
         piece = _Piece(self._taken, self._taken, min(self._taken + rows, end))
         self._taken = piece.last
