@@ -284,6 +284,8 @@ def resume(out: str | Path, *, workers: int = 0, scheduler: str = "", progress: 
 
 def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
     watch = Stopwatch()
+    for sentence in planned.prepared.assumptions:
+        run.explain(f"assumed: {sentence}")
     with workers as pool:
         bench = Bench(planned, pool, run, watch)
         bare = compute(planned, run, bench)
@@ -301,7 +303,9 @@ def keep(result: FitResult, run: RunDirectory) -> None:
     """Write everything that a finished fit leaves."""
     run.write_samples(result.posterior.names, result.samples)
     run.write_summary(summarize(result))
+    run.progress("report", 0, 1, "")
     report.write(result, run.folder)
+    run.progress("report", 1, 1, "")
     run.finish()
 
 
@@ -318,7 +322,9 @@ def compute(planned: Fit, run: RunDirectory, bench: "Bench") -> FitResult:
     with watch.stage("inference"):
         posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
     with watch.stage("sampling the posterior"):
+        run.progress("sampling the posterior", 0, settings.samples, "")
         samples = posterior.sample(settings.samples, settings.seed)
+        run.progress("sampling the posterior", settings.samples, settings.samples, "")
     with watch.stage("posterior prediction"):
         predictive = bench.predict(samples, planned.prepared.recording)
     with watch.stage("checks"):
@@ -367,13 +373,17 @@ class Bench:
                 theta = self._run.adopted(theta, first)
             parts, missing = self._run.stored(theta, first, call)
             parts = [replace(rows, fail_on=self.task.fail_on) for rows in parts]
-            finished = len(theta) - len(missing)
+            finished, started = len(theta) - len(missing), time.monotonic()
+            if finished:
+                self._run.explain(f"round {call}: {finished} of {len(theta)} simulations are there already")
             for rows in self._pool.map(self.task, theta[missing], self._planned.settings.seed, first + missing):
                 self._run.save(rows, call)
                 parts.append(rows)
                 finished += len(rows)
-                failed = sum(int((~part.usable).sum()) for part in parts)
-                self._run.progress(f"round {call}: simulating", finished, len(theta), f"{failed} failed")
+                failed = sum(int((~part.usable).sum()) for part in parts) / finished
+                rate = (finished - len(theta) + len(missing)) / max(time.monotonic() - started, 1e-3)
+                note = f"{rate:.3g} per s, {failed:.1%} failed"
+                self._run.progress(f"round {call}: simulating", finished, len(theta), note)
         self.watch.stages["simulation"]["cpu_s"] += self._pool.usage.cpu_s - spent
         self.done.append(join(parts))
         self.seen.append(self._blurred(self.done[-1]))
