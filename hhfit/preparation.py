@@ -8,18 +8,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hhfit import passive, sweeps
+from hhfit import passive, plausibility, sweeps
 from hhfit.errors import InputError
 from hhfit.model import Model
-from hhfit.prior import Marginal
+from hhfit.prior import KINDS, Marginal
 from hhfit.protocol import Protocol
 from hhfit.recording import Recording
+from hhfit.units import UM2_PER_MS_PER_MOHM
 
 TAIL = 100.0
 """Time kept after the stimulus [ms]."""
 
 AREA_PRIOR = Marginal("log-uniform", 1000.0, 200_000.0)
-"""Prior of the membrane area [um2] when it is fitted: from a granule cell to a large pyramidal cell."""
+"""Prior of the membrane area [um2] when nothing passive tells it: from a granule cell to a large pyramidal cell."""
+
+AREA_SIGMA = 0.3
+"""Least sd of the logarithm of the area's prior around the passive estimate: dendrites do not charge as one sphere."""
+
+LEAK_REACH = 3.0
+"""The prior of a leak reaches to this many times the measured input conductance, which open channels share at rest."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +124,13 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
     fitted = cut.select(list(choice.fitted))
     validation = cut.select(list(choice.validation)) if choice.validation else None
     rest = float(np.median(fitted.response[:, 0]))
-    model, area = _with_area(model, corrected, corrections)
+    estimate = passive.properties(corrected)
+    model, area = _with_area(model, estimate, corrections)
+    model, leak = _with_leak(model, estimate)
     model, warmth = _with_temperature(model, corrections.temperature)
     known = area, _junction(corrections), _bridge(corrections), warmth
-    sentences = (*known, _initial(rest), _stretch(fitted, window), _kept(validation))
+    doubt = _doubt(corrected)
+    sentences = (*known, *leak, *doubt, _initial(rest), _stretch(fitted, window), _kept(validation))
     return Prepared(fitted, model.with_values({"v_init": rest}), sentences, validation)
 
 
@@ -145,25 +155,57 @@ def default_window(protocol: Protocol) -> tuple[float, float]:
     return 0.0, float(min(protocol.off.max() + TAIL, protocol.duration))
 
 
-def _with_area(model: Model, recording: Recording, corrections: Corrections) -> tuple[Model, str]:
+def _with_area(model: Model, estimate: passive.Passive, corrections: Corrections) -> tuple[Model, str]:
     capacitance = model.quantities["capacitance"].value
-    if corrections.fit_area:
-        return _freed(model), "Membrane area is fitted as a parameter, at 1 uF/cm2."
+    area = estimate.area(capacitance)
     if not np.isnan(corrections.area):
         return model.with_values({"area": corrections.area}), f"Membrane area {corrections.area:.0f} um2 was given."
-    estimate = passive.properties(recording)
-    area = estimate.area(capacitance)
     if not np.isfinite(area):
-        return _freed(model), f"Membrane area is fitted as a parameter, since {estimate.reason}."
-    sentence = (
-        f"Membrane area {area:.0f} um2 was estimated from the passive response (time constant {estimate.tau:.1f} ms, "
-        f"input resistance {estimate.resistance:.0f} MOhm, {capacitance:g} uF/cm2)."
+        reason = "as asked" if corrections.fit_area else f"since {estimate.reason}"
+        return model.with_priors({"area": AREA_PRIOR}), f"Membrane area is fitted as a parameter, {reason}."
+    share = _share(estimate.capacitance_sd, estimate.capacitance)
+    source = (
+        f"the passive response (time constant {estimate.tau:.1f} ms, "
+        f"input resistance {estimate.resistance:.0f} MOhm, {capacitance:g} uF/cm2)"
     )
+    if corrections.fit_area:
+        sigma = max(AREA_SIGMA, 3.0 * share)
+        sentence = (
+            f"Membrane area is fitted as a parameter; its prior lies around {area:.0f} um2, sd {sigma:.2f} of the "
+            f"logarithm, from {source}."
+        )
+        return model.with_priors({"area": Marginal("log-normal", area, sigma)}), sentence
+    sentence = f"Membrane area {area:.0f} um2 (sd {100 * share:.2g} %) was estimated from {source}."
     return model.with_values({"area": area}), sentence
 
 
-def _freed(model: Model) -> Model:
-    return replace(model).with_priors({"area": AREA_PRIOR})
+def _share(sd: float, value: float) -> float:
+    """Standard uncertainty as a share of the value; a tenth where it is unknown."""
+    return sd / value if np.isfinite(sd) else 0.1
+
+
+def _with_leak(model: Model, estimate: passive.Passive) -> tuple[Model, tuple[str, ...]]:
+    """Cut the priors of leaks above what the measured input conductance allows, when the area is known."""
+    if "area" in model.free or "steps" not in estimate.method:
+        return model, ()
+    # 1 mS/cm2 over 1 um2 is the conductance of 1e5 MOhm: the factor that turns tau and R into an area
+    conductance = UM2_PER_MS_PER_MOHM / (estimate.resistance * model.quantities["area"].value)
+    high = LEAK_REACH * conductance * (1.0 + 2.0 * _share(estimate.resistance_sd, estimate.resistance))
+    sentences = []
+    for name in [channel.conductance.text for channel in model.channels if not channel.gates]:
+        prior = model.quantities[name].prior if name in model.quantities else None
+        if prior is not None and KINDS[prior.kind][1] == "high" and prior.a < high < prior.b:
+            model = model.with_priors({name: Marginal(prior.kind, prior.a, high)})
+            sentences.append(
+                f"The prior of {name} ends at {high:.3g} instead of {prior.b:.3g} mS/cm2: {LEAK_REACH:g} times the "
+                f"measured input conductance, {conductance:.3g} mS/cm2, and twice its uncertainty."
+            )
+    return model, tuple(sentences)
+
+
+def _doubt(recording: Recording) -> tuple[str, ...]:
+    reason = plausibility.answer(recording).reason
+    return (f"The stimulus is doubtful: {reason}; nothing of this fit holds if it is wrong.",) if reason else ()
 
 
 def _junction(corrections: Corrections) -> str:
@@ -202,9 +244,8 @@ def _initial(rest: float) -> str:
 
 
 def _stretch(fitted: Recording, window: Sequence[float]) -> str:
-    numbers = ", ".join(map(str, fitted.sweeps))
     return (
-        f"Sweeps {numbers} were fitted, {window[0]:g}-{window[1]:g} ms of each, at a sampling step of "
+        f"{_named(fitted)} fitted, {window[0]:g}-{window[1]:g} ms of each, at a sampling step of "
         f"{fitted.protocol.dt:g} ms."
     )
 
@@ -212,4 +253,9 @@ def _stretch(fitted: Recording, window: Sequence[float]) -> str:
 def _kept(validation: Recording | None) -> str:
     if validation is None:
         return "No sweep was kept back, so the fit is not tried on sweeps that it has not seen."
-    return f"Sweeps {', '.join(map(str, validation.sweeps))} were kept back to be predicted, not fitted."
+    return f"{_named(validation)} kept back to be predicted, not fitted."
+
+
+def _named(recording: Recording) -> str:
+    numbers = ", ".join(map(str, recording.sweeps))
+    return f"Sweep {numbers} was" if len(recording.sweeps) == 1 else f"Sweeps {numbers} were"

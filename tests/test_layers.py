@@ -39,7 +39,7 @@ ALLOWED = {
     "discrepancy": ["arrays", "simulations"],
     "sweeps": [*VALUES, "extractors"],
     "inspection": [*VALUES, "preparation", "passive", "plausibility", "sweeps", "extractors"],
-    "preparation": [*VALUES, "passive", "sweeps"],
+    "preparation": [*VALUES, "passive", "plausibility", "sweeps"],
     "task": [*VALUES, "simulators", "extractors", "workers"],
     "result": [*VALUES, *POSTERIOR, "extractors"],
     "workers": [*VALUES, *POSTERIOR, "result"],

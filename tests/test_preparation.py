@@ -153,3 +153,32 @@ def test_bridge_takes_the_drop_over_the_electrode_off():
 def test_correction_that_cannot_be_is_refused(changes, words):
     with pytest.raises(InputError, match=words):
         Corrections(**changes)
+
+
+def test_leak_reaches_no_further_than_the_input_conductance_allows():
+    prepared = prepare(cell([-50.0, 50.0]), NEURON, Corrections())
+    prior = prepared.model.quantities["g_leak"].prior
+    # 100 MOhm over 20,000 um2 are 0.05 mS/cm2; three times that
+    assert prior.b == pytest.approx(0.15, rel=0.05)
+    assert prior.a == NEURON.quantities["g_leak"].prior.a
+    assert "The prior of g_leak ends at 0.15 instead of 0.6 mS/cm2" in " ".join(prepared.assumptions)
+
+
+@pytest.mark.parametrize("corrections", [Corrections(fit_area=True), Corrections(area=1000.0)])
+def test_leak_keeps_its_prior_where_the_area_is_free_or_the_prior_ends_before(corrections):
+    prepared = prepare(cell([-50.0]), NEURON, corrections)
+    assert prepared.model.quantities["g_leak"].prior == NEURON.quantities["g_leak"].prior
+
+
+def test_fitted_area_has_its_prior_around_the_passive_estimate():
+    prior = prepare(cell([-50.0]), NEURON, Corrections(fit_area=True)).model.quantities["area"].prior
+    assert (prior.kind, prior.b) == ("log-normal", 0.3)
+    assert prior.a == pytest.approx(20_000.0, rel=0.05)
+
+
+def test_doubtful_stimulus_is_said():
+    recording = cell([-50.0, -25.0, 25.0, 50.0])
+    turned = Recording(-140.0 - recording.response, recording.protocol, recording.sweeps, dict(recording.provenance))
+    text = " ".join(prepare(turned, NEURON, Corrections(area=1000.0)).assumptions)
+    assert "The stimulus is doubtful: the potential does not follow the current" in text
+    assert "doubtful" not in " ".join(prepare(recording, NEURON, Corrections()).assumptions)

@@ -18,6 +18,12 @@ LARGEST = {"mV": 400.0, "pA": 1e6}
 SMALLEST = 2.0
 """A membrane potential that stays within this of zero [mV] is in another unit."""
 
+STEPS = (2e-3, 2.0)
+"""Sampling steps [ms] of patch-clamp recordings."""
+
+FAINTEST = 1.0
+"""A current that changes by less than this in all [pA] moves no cell: it is in another unit."""
+
 REMEDY = "pass --stimulus 'on=MS off=MS first=PA by=PA', or export voltage and current to CSV"
 
 
@@ -58,13 +64,18 @@ def assemble(sweeps: Sweeps, given: Given) -> Recording:
     name = sweeps.name
     if not len(sweeps.responses) or not len(sweeps.responses[0]):
         raise InputError(f"{name}: holds no samples; check that the file is complete")
-    if not (np.isfinite(sweeps.dt) and 1e-4 <= sweeps.dt <= 1e3):
-        raise InputError(f"{name}: its sampling step is {sweeps.dt:g} ms, expected 0.0001 to 1000 ms")
+    if not (np.isfinite(sweeps.dt) and STEPS[0] <= sweeps.dt <= STEPS[1]):
+        raise InputError(
+            f"{name}: its sampling step is {sweeps.dt:g} ms, expected {STEPS[0]:g} to {STEPS[1]:g} ms; "
+            "correct the unit of time or the rate in the file"
+        )
     response = _stacked(sweeps.responses, name, "sweeps")
     command, stimulus = _command(sweeps, given, response.shape)
     dt = float(f"{sweeps.dt:.9g}")
     _need_plausible(name, sweeps.clamp, response, command)
-    numbers, good = np.asarray(sweeps.numbers), np.isfinite(response).all(axis=1)
+    numbers, good = np.asarray(sweeps.numbers), np.isfinite(response + command).all(axis=1)
+    if not good.any():
+        raise InputError(f"{name}: every sweep holds NaN or infinite values; export the recording again")
     response, command = response[good], command[good]
     try:
         on, off = stimulus_window(command, dt)
@@ -103,19 +114,26 @@ def _command(sweeps: Sweeps, given: Given, shape: tuple[int, ...]) -> tuple[Arra
         )
     source = sweeps.provenance.get("stimulus", "stored in the file")
     bad = ~np.isfinite(command).all(axis=1)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
+    if bad.all():
         raise InputError(
-            f"{sweeps.name}: the command of sweep {sweeps.numbers[row]} holds NaN or infinite values; {REMEDY}"
+            f"{sweeps.name}: the command of sweep {sweeps.numbers[0]} holds NaN or infinite values; {REMEDY}"
         )
+    if bad.any():
+        return command, source
     steps = idealise(command, sweeps.dt) if sweeps.measured else None
     return (command, source) if steps is None else (steps, f"{source}, idealised to its plateaus")
 
 
 def _need_plausible(name: str, clamp: str, response: Array, command: Array) -> None:
     command_unit, unit = CLAMPS[clamp]
-    if not np.isfinite(response).all(axis=1).any():
+    if not np.isfinite(response).any():
         raise InputError(f"{name}: every sweep holds NaN or infinite {unit} values; export the recording again")
+    extent = float(np.ptp(command[np.isfinite(command)])) if np.isfinite(command).any() else 0.0
+    if clamp == "current" and 0.0 < extent < FAINTEST:
+        raise InputError(
+            f"{name}: the command changes by {extent:.3g} pA in all, which no cell feels, so it is in another unit; "
+            "correct the unit in the file, or pass --stimulus"
+        )
     largest = float(np.nanmax(np.abs(response)))
     if clamp == "current" and largest < SMALLEST:
         raise InputError(

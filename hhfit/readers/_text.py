@@ -25,6 +25,8 @@ _KIND_OF = {"ms": "t", "mV": "v", "pA": "i"}
 MOST_PREAMBLE = 100
 """Lines of words that may stand over the names of the columns."""
 COLUMNS = "time_ms,voltage_mV,current_pA (for more sweeps voltage_mV_1,current_pA_1 and so on)"
+IGNORED = "-"
+"""Name of a column that is not read."""
 _NUMBER = re.compile(r"^[\s,;]*[-+]?(\d|\.\d|nan|inf)", re.IGNORECASE)
 
 Columns = dict[tuple[str, int], tuple[int, str]]
@@ -48,7 +50,12 @@ def read(path: Path, given: Given) -> Recording:
                 f"has {table.shape[1]} columns and no header, so what they hold is unknown; "
                 f"pass --columns with their names and units, such as {COLUMNS}"
             )
-        return assemble(sweeps(table, _columns(_split(names), path.name), path.name, given), given)
+        words = _split(names)
+        if len(words) != table.shape[1]:
+            raise InputError(
+                f"has {table.shape[1]} columns of numbers under {len(words)} names; give one name for each"
+            )
+        return assemble(sweeps(table, _columns(words, path.name), path.name, given), given)
 
 
 def _text(path: Path) -> str:
@@ -121,10 +128,13 @@ def _columns(names: list[str], name: str) -> Columns:
     """Kind (t, v, i) and sweep of every column, to its place and unit."""
     found: Columns = {}
     for place, text in enumerate(names):
+        if text == IGNORED:
+            continue
         match = _COLUMN.match(text)
         if match is None:
             raise InputError(
-                f"{name}: column {text!r} is not understood; name the columns {COLUMNS}, in the file or with --columns"
+                f"{name}: column {text!r} is not understood; name the columns {COLUMNS}, in the file or with "
+                f"--columns, where {IGNORED!r} leaves one out"
             )
         unit = match["bracketed"] or match["bare"]
         kind = match["word"][0].lower() if match["word"] else _kind(unit)
@@ -142,14 +152,6 @@ def _kind(unit: str) -> str:
 
 def _scaled(table: Array, columns: Columns, key: tuple[str, int], name: str, scale: float = float("nan")) -> Array:
     place, unit = columns[key]
-    if place >= table.shape[1]:
-        raise InputError(
-            f"{name}: has {table.shape[1]} columns of numbers under {len(columns)} names; give one name for each"
-        )
-    if len(columns) != table.shape[1]:
-        raise InputError(
-            f"{name}: has {table.shape[1]} columns of numbers under {len(columns)} names; give one name for each"
-        )
     try:
         return np.asarray(table[:, place] * (factor(unit, _KINDS[key[0]]) if np.isnan(scale) else scale))
     except InputError as error:

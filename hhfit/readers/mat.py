@@ -8,9 +8,10 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.errors import InputError
-from hhfit.readers._assemble import Sweeps, assemble
+from hhfit.readers._assemble import STEPS, Sweeps, assemble
 from hhfit.readers._given import NOTHING, Given
 from hhfit.readers._guard import need_room, reads
+from hhfit.readers._text import step
 from hhfit.recording import Recording
 from hhfit.units import factor
 
@@ -18,6 +19,7 @@ _POTENTIAL = ("voltage", "inputdata", "vm", "v", "potential", "response")
 _CURRENT = ("current", "outputdata", "im", "i", "stimulus", "command", "stim")
 _RATE = ("samplerate", "samplingrate", "fs", "rate", "sr", "samplefrequency")
 _STEP = re.compile(r"^(dt|interval|samplinginterval)(?:_?(ms|s|us))?$", re.IGNORECASE)
+_TIME = ("t", "time", "times", "t_ms", "t_s", "time_ms", "time_s")
 _FORM = "--columns voltage=NAME[UNIT],current=NAME[UNIT]"
 _GIVEN = re.compile(r"(voltage|current)=(\w+)\[(\w+)\]")
 
@@ -60,7 +62,9 @@ def _of_version_5(path: Path) -> dict[str, Any]:
     shapes = whosmat(str(path))
     need_room(path, 8.0 * sum(float(np.prod(shape, dtype=float)) for _, shape, _ in shapes))
     content = loadmat(str(path), squeeze_me=True, struct_as_record=False, chars_as_strings=True)
-    return {name: value for name, value in content.items() if not name.startswith("__")}
+    found = {name: value for name, value in content.items() if not name.startswith("__")}
+    inside = [(name, getattr(one, name)) for one in found.values() for name in getattr(one, "_fieldnames", [])]
+    return {**dict(reversed(inside)), **found}
 
 
 def _of_version_73(path: Path) -> dict[str, Any]:
@@ -97,10 +101,7 @@ def _interval(content: dict[str, Any], given: Given) -> float:
     """Sampling step [ms], from the user or from a variable or field that is named like one."""
     if not np.isnan(given.interval):
         return given.interval
-    named = dict(content)
-    for value in content.values():
-        named |= {name: getattr(value, name) for name in getattr(value, "_fieldnames", [])}
-    for name, value in named.items():
+    for name, value in content.items():
         if np.size(value) != 1 or np.asarray(value).dtype.kind not in "fiu":
             continue
         if name.lower().replace("_", "") in _RATE and float(value) > 0:
@@ -108,4 +109,13 @@ def _interval(content: dict[str, Any], given: Given) -> float:
         match = _STEP.match(name)
         if match and match[2]:
             return float(value) * factor(match[2], "ms")
+    for name, value in content.items():
+        if name.lower() in _TIME and np.ndim(value) == 1 and np.asarray(value).dtype.kind in "fiu" and len(value) > 2:
+            return _of_time(np.asarray(value, float), name)
     raise InputError("has no sampling rate (a variable such as sampleRate in Hz); pass --interval with the step in ms")
+
+
+def _of_time(time: Array, name: str) -> float:
+    """Sampling step [ms] of a vector of times, in s or ms: only one of them gives a step that recordings have."""
+    found = step(time, name)
+    return found if STEPS[0] <= found <= STEPS[1] else 1000.0 * found

@@ -108,7 +108,7 @@ class _Pair:
 def _paired_sweeps(nwb: Any, responses: list[Any], clamp: str, path: Path, given: Given) -> Sweeps:  # noqa: ANN401
     """Sweeps that have a stimulus, of the most common length and rate; the others are left out, and said to be."""
     command_unit, response_unit = CLAMPS[clamp]
-    found = list(_pairs(nwb, responses))
+    found = list(_pairs(nwb, responses, clamp))
     usable = found if given.stimulus else [pair for pair in found if pair.stimulus is not None]
     if not usable:
         raise InputError(
@@ -134,7 +134,15 @@ def _paired_sweeps(nwb: Any, responses: list[Any], clamp: str, path: Path, given
     return Sweeps(path.name, clamp, kind[1], numbers, measured, commands, measured=True, provenance=known)
 
 
-def _pairs(nwb: Any, responses: list[Any]) -> Iterable[_Pair]:  # noqa: ANN401
+def _drives(series: Any, clamp: str) -> bool:  # noqa: ANN401
+    """Whether a stimulus can be that of a clamp: those of the other kind are no candidates."""
+    from pynwb.icephys import CurrentClampStimulusSeries, VoltageClampStimulusSeries
+
+    other = VoltageClampStimulusSeries if clamp == "current" else CurrentClampStimulusSeries
+    return not isinstance(series, other)
+
+
+def _pairs(nwb: Any, responses: list[Any], clamp: str) -> Iterable[_Pair]:  # noqa: ANN401
     """Response and stimulus of every sweep.
 
     Paired by the table of intracellular recordings, else by sweep number, else by order of name.
@@ -146,7 +154,7 @@ def _pairs(nwb: Any, responses: list[Any]) -> Iterable[_Pair]:  # noqa: ANN401
     numbered = numbered and all(len(rows) == 1 for rows in by_table.values())
     if numbered:
         responses = sorted(responses, key=lambda one: int(one.sweep_number))
-    stimuli = list(nwb.stimulus.values())
+    stimuli = [one for one in nwb.stimulus.values() if _drives(one, clamp)]
     by_number: dict[int, list[Any]] = {}
     for stimulus in stimuli:
         if stimulus.sweep_number is not None:

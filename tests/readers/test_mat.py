@@ -54,6 +54,31 @@ def test_rate_is_found_in_a_structure(tmp_path, write):
 
 
 @WRITERS
+def test_arrays_are_found_in_a_structure(tmp_path, write):
+    same(readers.read(write(tmp_path / "cell.mat", {"data": {"Vm": VOLTAGE.T, "Im": CURRENT.T, "fs": 10_000.0}})))
+
+
+@WRITERS
+@pytest.mark.parametrize("per_ms", [1.0, 1e-3])
+def test_vector_of_times_in_s_or_ms_gives_the_step(tmp_path, write, per_ms):
+    same(readers.read(write(tmp_path / "cell.mat", {"v": VOLTAGE, "i": CURRENT, "t": TIME * per_ms})))
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"current": CURRENT / 1000}, "command changes by 0.15 pA in all.*another unit; "),
+        ({"fs": 10.0}, "sampling step is 100 ms, expected 0.002 to 2 ms; "),
+    ],
+)
+def test_wrong_units_are_refused(tmp_path, write, changed, words):
+    variables = {"voltage": VOLTAGE, "current": CURRENT, "fs": 10_000.0} | changed
+    with pytest.raises(InputError, match=words):
+        readers.read(write(tmp_path / "cell.mat", variables))
+
+
+@WRITERS
 def test_other_names_and_units_are_given(tmp_path, write):
     path = write(tmp_path / "cell.mat", {"Trace": VOLTAGE / 1000, "Inj": CURRENT / 1000, "dt_ms": 0.1})
     with pytest.raises(InputError, match="--columns voltage=NAME"):

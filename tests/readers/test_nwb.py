@@ -6,7 +6,12 @@ import h5py
 import numpy as np
 import pytest
 from pynwb import NWBHDF5IO, NWBFile
-from pynwb.icephys import CurrentClampSeries, CurrentClampStimulusSeries
+from pynwb.icephys import (
+    CurrentClampSeries,
+    CurrentClampStimulusSeries,
+    VoltageClampSeries,
+    VoltageClampStimulusSeries,
+)
 
 from hhfit import readers
 from hhfit.errors import InputError
@@ -141,12 +146,13 @@ def test_sweeps_of_other_length_or_rate_or_with_nan_are_left_out(tmp_path):
             series(nwb, electrode, row, RESPONSE[row], PROTOCOL.command[row])
         series(nwb, electrode, 4, RESPONSE[3][:900], PROTOCOL.command[3][:900])
         series(nwb, electrode, 5, RESPONSE[3], PROTOCOL.command[3], rate=20_000.0)
+        series(nwb, electrode, 7, RESPONSE[2], np.where(np.arange(2000) > 1500, np.nan, PROTOCOL.command[2]))
         series(nwb, electrode, 6, np.where(np.arange(2000) > 1500, np.nan, RESPONSE[3]), PROTOCOL.command[3])
 
     recording = readers.read(blank(tmp_path / "cell.nwb", fill))
     same(recording)
     said = recording.provenance["left out"]
-    assert said == "sweeps 4, 5, of another length or sampling rate; sweeps 6, which hold NaN"
+    assert said == "sweeps 4, 5, of another length or sampling rate; sweeps 6, 7, which hold NaN"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -182,6 +188,18 @@ def test_sweeps_of_one_long_series_are_cut_out_of_it(tmp_path):
                 response=response,
                 **{f"{who}_{key}": value for who in ("stimulus", "response") for key, value in place.items()},
             )
+
+    same(readers.read(blank(tmp_path / "cell.nwb", fill)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_voltage_clamp_of_the_same_sweep_numbers_is_no_candidate(tmp_path):
+    def fill(nwb, electrode):
+        for row in range(4):
+            series(nwb, electrode, row, RESPONSE[row], PROTOCOL.command[row])
+            shared = {"electrode": electrode, "rate": 10_000.0, "gain": 1.0, "sweep_number": np.uint32(row)}
+            nwb.add_acquisition(VoltageClampSeries(name=f"vc{row}", data=PROTOCOL.command[row] * 1e-12, **shared))
+            nwb.add_stimulus(VoltageClampStimulusSeries(name=f"vs{row}", data=RESPONSE[row] / 1000.0, **shared))
 
     same(readers.read(blank(tmp_path / "cell.nwb", fill)))
 

@@ -56,6 +56,15 @@ def test_file_without_header_needs_columns(tmp_path):
     np.testing.assert_allclose(recording.response, VOLTAGE[None])
 
 
+def test_a_column_can_be_left_out(tmp_path):
+    path = write(tmp_path / "cell.csv", "row,time_ms,voltage_mV,current_pA", (TIME, TIME, VOLTAGE, CURRENT))
+    with pytest.raises(InputError, match="where '-' leaves one out"):
+        readers.read(path)
+    np.testing.assert_allclose(
+        readers.read(path, Given(columns="-,time_ms,voltage_mV,current_pA")).response, VOLTAGE[None]
+    )
+
+
 def test_file_without_time_needs_the_interval(tmp_path):
     path = write(tmp_path / "cell.csv", "voltage_mV,current_pA", (VOLTAGE, CURRENT))
     with pytest.raises(InputError, match=r"no time column.*--interval"):
@@ -90,6 +99,8 @@ def test_file_without_current_takes_the_stimulus_of_the_user(tmp_path):
         ({"columns": (TIME, 1000 * VOLTAGE, CURRENT)}, "reaches 7e\\+04 mV"),
         ({"columns": (TIME, VOLTAGE, 1e6 * CURRENT)}, "reaches 5e\\+07 pA"),
         ({"decimal": ","}, "3 names|not numbers"),
+        ({"header": "time_s,voltage_mV,current_pA"}, "step is 100 ms, expected 0.002 to 2 ms"),
+        ({"columns": (TIME, VOLTAGE, CURRENT / 1000)}, "command changes by 0.05 pA in all"),
         ({"columns": (TIME, VOLTAGE / 1000, CURRENT)}, "within 0.07 mV of zero.*--voltage-scale"),
     ],
 )
