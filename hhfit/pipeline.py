@@ -21,7 +21,7 @@ from hhfit.extractors import FeatureSet
 from hhfit.extractors.spikes import spike_counts
 from hhfit.inference import Budget, Inference
 from hhfit.model import Model
-from hhfit.posterior import Posterior
+from hhfit.posterior import Amortized, Posterior
 from hhfit.preparation import Corrections, Prepared, prepare
 from hhfit.recording import Recording
 from hhfit.result import FitResult, Predictive
@@ -358,7 +358,20 @@ def _result(
         run.progress("checking", 0, 1, "")
         checks = diagnostics.check(bare, planned.settings.seed)
         run.progress("checking", 1, 1, "")
+    with bench.watch.stage("attribution"):
+        checks["attribution"] = _attribution(planned, bare, run)
     return replace(bare, checks=checks, timings=dict(bench.watch.stages))
+
+
+def _attribution(planned: Fit, bare: FitResult, run: RunDirectory) -> dict[str, Any]:
+    if not isinstance(bare.posterior, Amortized):
+        return {"features": [], "reason": "this method does not simulate the prior"}
+    settings, protocol = planned.settings, planned.prepared.recording.protocol
+    first = diagnostics.prior_simulations(bare)
+    noisy = Discrepancy.of(first, settings.tolerance, settings.seed)(first)
+    groups, sampled = planned.features.groups(protocol), planned.features.sampled(protocol)
+    prior = bare.posterior.prior
+    return inference.attribute(noisy, prior, bare.x_o, groups, sampled=sampled, seed=settings.seed, journal=run)
 
 
 def _tolerated(settings: Settings) -> str:

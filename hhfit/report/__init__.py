@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hhfit import plots
+from hhfit.report._attribution import conclusions
 from hhfit.report._methods import citations, methods
 from hhfit.result import FitResult
 from hhfit.traces import Status
@@ -44,6 +45,9 @@ def write(result: FitResult, folder: Path) -> Path:
     drawn = {name: draw(result) for name, draw in _FIGURES.items()}
     if result.checks["calibration"]["n"]:
         drawn["calibration"] = plots.calibration(result)
+    attributed = result.checks.get("attribution", {"features": []})
+    if attributed["features"]:
+        drawn["attribution"] = plots.attribution(result)
     (folder / "figures").mkdir(exist_ok=True)
     images: dict[str, Any] = {
         name: _embedded(figure, plots.save(figure, folder / "figures" / name)) for name, figure in drawn.items()
@@ -77,7 +81,8 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
     return template.render(
         result=result,
         checks=result.checks,
-        images={"calibration": None, **images},
+        images={"calibration": None, "attribution": None, **images},
+        rests_on=conclusions(result.checks["attribution"]) if "attribution" in images else [],
         parameters=_parameters(result),
         headline=_HEADLINES[result.checks["verdict"]["word"]],
         undefined=[result.feature_names[k] for k in result.checked if np.isnan(result.x_o[k])],
