@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["traces", "simulations", "outcomes"]
+VALUES += ["traces", "simulations", "outcomes", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
     "errors": [],
@@ -25,6 +25,7 @@ ALLOWED = {
     "outcomes": ["arrays", "errors", "protocol", "traces", "_outcomes"],
     "_outcomes": ["arrays", "traces"],
     "traces": ["arrays", "errors"],
+    "sampled": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
@@ -34,7 +35,7 @@ ALLOWED = {
     "readers": [*VALUES, "stimulus", "plausibility"],
     "simulators": VALUES,
     "extractors": VALUES,
-    "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
+    "inference": ["arrays", "errors", "plugins", "prior", "sampled", "simulations", "traces", *POSTERIOR],
     "writing": [*VALUES, "simulated"],
     "simulated": VALUES,
     "passive": VALUES,
@@ -50,7 +51,7 @@ ALLOWED = {
     "assumptions": [*VALUES, "diagnostics"],
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
     "export": [*VALUES, *POSTERIOR, "result", "simulators"],
-    "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
+    "report": [*VALUES, *POSTERIOR, "extractors", "result", "diagnostics", "plots"],
 }
 COMPOSERS = {"pipeline", "finished", "cli", "reproduce", "example", "__init__"}
 
