@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from hhfit import expression, library
+from hhfit import expression, library, morphology, swc
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.expression import Expression
+from hhfit.morphology import Morphology, need_keys
 from hhfit.prior import KINDS, Marginal, Prior, marginal
 from hhfit.units import MODEL_UNITS
 
-POSITIVE_UNITS = ("mS/cm2", "um2", "uF/cm2", "ms")
+POSITIVE_UNITS = ("mS/cm2", "um2", "uF/cm2", "ms", "um", "ohm*cm")
 REQUIRED = {"capacitance": "uF/cm2", "area": "um2", "v_init": "mV"}
-"""Quantities that every model has, with their units."""
+"""Quantities that every model has, with their units; the area of a morphology follows from its sections."""
 
 NOISE = "noise"
 """Optional quantity [uA/cm2*ms^0.5]: amplitude of white current noise."""
@@ -128,7 +129,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A neuron of one compartment.
+    """A neuron: of one compartment, or with a morphology.
 
     Args:
         name: Name of its file.
@@ -138,6 +139,7 @@ class Model:
         source: Paper.
         calcium: Its calcium pool, whose concentration [mM] expressions call ``ca``; ``None`` for none.
         integrator: Scheme that the paper integrated it with, when its numbers depend on that; else empty.
+        morphology: Its sections and what each region has; ``None`` for one compartment.
 
     Raises:
         InputError: If a required quantity is missing, or an expression names an unknown one.
@@ -150,6 +152,7 @@ class Model:
     source: str = ""
     integrator: str = ""
     calcium: Pool | None = None
+    morphology: Morphology | None = None
 
     def __post_init__(self) -> None:
         if self.integrator not in INTEGRATORS:
@@ -157,6 +160,8 @@ class Model:
                 f"{self.name}: unknown integrator {self.integrator!r}; available: {', '.join(INTEGRATORS[1:])}"
             )
         for name, unit in REQUIRED.items():
+            if name == "area" and self.morphology is not None:
+                continue
             if name not in self.quantities:
                 raise InputError(f"{self.name}: quantity {name!r} [{unit}] is missing")
             if self.quantities[name].unit != unit:
@@ -204,7 +209,21 @@ class Model:
             pool = self.calcium
             filled = ", ".join(pool.channels)
             lines.append(f"ca: {filled}; {pool.depth.text}; {pool.tau.text}; {pool.rest.text}")
+        if self.morphology is not None:
+            lines.append(f"morphology {morphology.dump(self.morphology)}")
         return "\n".join(lines)
+
+    def region(self, name: str) -> "Model":
+        """The model as it is in one region of its morphology: its own conductances, none of those that are 0 there."""
+        own = self.morphology.regions.get(name) if self.morphology is not None else None
+        conductances = own.conductances if own is not None else {}
+        there = [replace(c, conductance=conductances.get(c.name, c.conductance)) for c in self.channels]
+        channels = tuple(channel for channel in there if channel.conductance.text not in ("0", "0.0"))
+        pool = self.calcium
+        if pool is not None:
+            names = {channel.name for channel in channels}
+            pool = replace(pool, channels=tuple(channel for channel in pool.channels if channel in names))
+        return replace(self, channels=channels, calcium=pool)
 
     def values(self, theta: Array) -> dict[str, Array]:
         """Value of every quantity for parameter sets ``(N, P)``: each of shape ``(N,)``."""
@@ -244,19 +263,26 @@ class Model:
                     f"{self.name}: quantities.{name}.equals names {min(unknown)!r}, must be one of {', '.join(own)}"
                 )
         fixed = set(self.quantities)
-        if self.calcium is not None:
-            for where, expr in (("depth", self.calcium.depth), ("tau", self.calcium.tau), ("rest", self.calcium.rest)):
-                self._check_known(f"calcium.{where}", expr, fixed)
-            names = {channel.name for channel in self.channels}
-            for name in self.calcium.channels:
-                if name not in names:
-                    raise InputError(
-                        f"{self.name}: calcium.channels names {name!r}, must be among {', '.join(sorted(names))}"
-                    )
+        self._check_pool(fixed)
+        if self.morphology is not None:
+            for where, expr in self.morphology.expressions():
+                self._check_known(where, expr, fixed)
         known = fixed | {"v"} | ({"ca"} if self.calcium is not None else set())
         for channel in self.channels:
             for where, expr in _expressions(channel):
                 self._check_known(where, expr, known)
+
+    def _check_pool(self, known: set[str]) -> None:
+        if self.calcium is None:
+            return
+        for where, expr in (("depth", self.calcium.depth), ("tau", self.calcium.tau), ("rest", self.calcium.rest)):
+            self._check_known(f"calcium.{where}", expr, known)
+        names = {channel.name for channel in self.channels}
+        for name in self.calcium.channels:
+            if name not in names:
+                raise InputError(
+                    f"{self.name}: calcium.channels names {name!r}, must be among {', '.join(sorted(names))}"
+                )
 
     def _check_known(self, where: str, expr: Expression, known: set[str]) -> None:
         unknown = expr.names - known
@@ -272,7 +298,12 @@ def load(name: str) -> Model:
         InputError: If the file is missing or wrong; the message says where.
     """
     path = library.find("models", name)
-    return build(library.parse(library.read(path), path.name), path.stem)
+    table = library.parse(library.read(path), path.name)
+    if isinstance(shape := table.get("morphology"), dict) and "swc" in shape:
+        if "sections" in shape:
+            raise InputError(f"{path.name}: morphology has both swc and sections, must have one of the two")
+        shape["sections"] = swc.read(path.parent / str(shape.pop("swc")))
+    return build(table, path.stem)
 
 
 def build(table: Mapping[str, Any], name: str) -> Model:
@@ -286,7 +317,10 @@ def build(table: Mapping[str, Any], name: str) -> Model:
     channels = tuple(_channel(key, value, quantities, where) for key, value in table.get("channels", {}).items())
     texts = (str(table.get(key, "")) for key in ("source", "integrator"))
     pool = _pool(table["calcium"], where) if "calcium" in table else None
-    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool)
+    shape = morphology.build(table["morphology"], where) if "morphology" in table else None
+    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool, shape)
+    if shape is not None:
+        _check_regions(model, shape, where)
     _check_rates(model, where)
     return model
 
@@ -306,11 +340,34 @@ def dump(model: Model) -> dict[str, Any]:
         pool = model.calcium
         numbers = {"depth": pool.depth.text, "tau": pool.tau.text, "rest": pool.rest.text}
         table["calcium"] = {"channels": list(pool.channels), **numbers}
+    if model.morphology is not None:
+        table["morphology"] = morphology.dump(model.morphology)
     return table
 
 
+def _check_regions(model: Model, shape: Morphology, where: str) -> None:
+    names = {channel.name for channel in model.channels}
+    values = {name: quantity.value for name, quantity in model.quantities.items()}
+    _check_unit(shape.axial_resistance.text, "ohm*cm", model.quantities, f"{where}: morphology.axial_resistance")
+    for region, own in shape.regions.items():
+        spot = f"{where}: morphology.regions.{region}"
+        for channel in own.conductances.keys() - names:
+            raise InputError(f"{spot}.channels.{channel}: unknown channel; available: {', '.join(sorted(names))}")
+        for key, unit in morphology.MATERIALS.items():
+            if key in own.materials:
+                _check_unit(own.materials[key].text, unit, model.quantities, f"{spot}.{key}")
+        for channel, expr in own.conductances.items():
+            _check_unit(expr.text, "mS/cm2", model.quantities, f"{spot}.channels.{channel}")
+    for spot, expr in shape.expressions():
+        drawn = [f"morphology.sections.{s.name}." for s in shape.sections if len(s.points)]
+        if spot.startswith(tuple(drawn)) or ".channels." in spot:
+            continue
+        if not float(expr.evaluate(values)) > 0:
+            raise InputError(f"{where}: {spot} is {float(expr.evaluate(values)):g}, must be positive")
+
+
 def _pool(table: Mapping[str, Any], where: str) -> Pool:
-    _need_keys(table, {"channels", "depth", "tau", "rest"}, set(), f"{where}: calcium")
+    need_keys(table, {"channels", "depth", "tau", "rest"}, set(), f"{where}: calcium")
     numbers = (expression.parse(table[key], f"{where}: calcium.{key}") for key in ("depth", "tau", "rest"))
     return Pool(tuple(str(name) for name in table["channels"]), *numbers)
 
@@ -331,7 +388,7 @@ def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
         raise InputError(
             f"{spot}: {name!r} cannot name a quantity; use letters, digits and '_', not 'v', 'ca', 'dt' or a function"
         )
-    _need_keys(table, {"value", "unit"}, {"prior", "source", "equals"}, spot)
+    need_keys(table, {"value", "unit"}, {"prior", "source", "equals"}, spot)
     prior = marginal(table["prior"], f"{spot}.prior") if "prior" in table else None
     try:
         texts = (str(table.get(key, "")) for key in ("source", "equals"))
@@ -349,7 +406,7 @@ def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quant
         kind, title = table, spot
     own = kind.get("parameters", {})
     inline = set() if "type" in table else {"gates", "source", "title", "parameters"}
-    _need_keys(table, {"conductance", "reversal"}, {"type"} | set(own) | inline, spot)
+    need_keys(table, {"conductance", "reversal"}, {"type"} | set(own) | inline, spot)
     bindings = {
         key: expression.parse(table.get(key, entry.get("value")), f"{spot}.{key}") for key, entry in own.items()
     }
@@ -369,14 +426,14 @@ def _speed(table: Mapping[str, Any] | None, quantities: Mapping[str, Quantity], 
     """Factor on all rates of a channel: its Q10 to the power of the temperature above its reference, over 10 degC."""
     if table is None or TEMPERATURE not in quantities:
         return ""
-    _need_keys(table, {"q10", "reference"}, set(), where)
+    need_keys(table, {"q10", "reference"}, set(), where)
     if not float(table["q10"]) > 0:
         raise InputError(f"{where}.q10 is {table['q10']}, must be positive")
     return f"{float(table['q10'])} ** (({TEMPERATURE} - {float(table['reference'])}) / 10)"
 
 
 def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression], faster: str, where: str) -> Gate:
-    _need_keys(table, {"power"}, {"alpha", "beta", "inf", "tau"}, where)
+    need_keys(table, {"power"}, {"alpha", "beta", "inf", "tau"}, where)
     rates = {key: expression.parse(table[key], f"{where}.{key}").replace(bindings) for key in table.keys() - {"power"}}
     for key in rates.keys() - {"inf"} if faster else set():
         rates[key] = expression.parse(f"({rates[key].text}) {'/' if key == 'tau' else '*'} ({faster})", where)
@@ -393,13 +450,6 @@ def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression
     raise InputError(
         f"{where}: a gate needs alpha and beta, or inf and tau, or inf alone; got {', '.join(sorted(rates))}"
     )
-
-
-def _need_keys(table: Mapping[str, Any], required: set[str], optional: set[str], where: str) -> None:
-    for key in sorted(required - table.keys()):
-        raise InputError(f"{where}: {key!r} is missing")
-    for key in sorted(table.keys() - required - optional):
-        raise InputError(f"{where}: unknown key {key!r}; allowed: {', '.join(sorted(required | optional))}")
 
 
 def _check_unit(text: str | float, unit: str, quantities: Mapping[str, Quantity], where: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from hhfit import passive, sweeps
 from hhfit.errors import InputError
 from hhfit.model import Model
+from hhfit.morphology import Morphology
 from hhfit.prior import Marginal
 from hhfit.protocol import Protocol
 from hhfit.recording import Recording
@@ -95,6 +96,8 @@ def default_window(protocol: Protocol) -> tuple[float, float]:
 
 def _with_area(model: Model, recording: Recording, corrections: Corrections) -> tuple[Model, str]:
     capacitance = model.quantities["capacitance"].value
+    if model.morphology is not None:
+        return model, _drawn_area(model, model.morphology, corrections)
     if corrections.fit_area:
         return _freed(model), "Membrane area is fitted as a parameter, at 1 uF/cm2."
     if not np.isnan(corrections.area):
@@ -108,6 +111,15 @@ def _with_area(model: Model, recording: Recording, corrections: Corrections) -> 
         f"input resistance {estimate.resistance:.0f} MOhm, {capacitance:g} uF/cm2)."
     )
     return model.with_values({"area": area}), sentence
+
+
+def _drawn_area(model: Model, shape: Morphology, corrections: Corrections) -> str:
+    if corrections.fit_area or not np.isnan(corrections.area):
+        raise InputError(
+            f"{model.name}: the membrane area follows from the morphology; leave --area and --fit-area out"
+        )
+    values = {name: quantity.value for name, quantity in model.quantities.items()}
+    return f"Membrane area {shape.area(values):.0f} um2 follows from the morphology of {model.name}."
 
 
 def _freed(model: Model) -> Model:

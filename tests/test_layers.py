@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
+VALUES += ["morphology", "swc"]
 VALUES += ["traces", "simulations"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
@@ -21,7 +22,9 @@ ALLOWED = {
     "protocol": ["arrays", "errors", "library"],
     "recording": ["arrays", "errors", "protocol"],
     "prior": ["arrays", "errors"],
-    "model": ["arrays", "errors", "expression", "library", "prior", "units"],
+    "morphology": ["arrays", "errors", "expression"],
+    "swc": ["errors", "library", "morphology"],
+    "model": ["arrays", "errors", "expression", "library", "morphology", "prior", "swc", "units"],
     "traces": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hhfit.arrays import Array
+from hhfit.errors import UnsupportedError
 from hhfit.export import _brian2, _neuron
 from hhfit.export._sets import arviz_groups, representatives
 from hhfit.result import FitResult
@@ -31,7 +32,12 @@ def write(result: FitResult, folder: Path, n: int = 10) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        UnsupportedError: If the model has a morphology.
     """
+    if result.model.morphology is not None:
+        raise UnsupportedError(f"{result.model.name}: scripts are written for cells of one compartment only")
     row = result.most_probable
     theta = result.predictive.simulations.theta[row]
     index = int(result.predictive.simulations.index[row])
