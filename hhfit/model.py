@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from hhfit import expression, library, morphology, swc
+from hhfit import expression, library, mechanism, morphology, swc
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.expression import Expression
+from hhfit.mechanism import Mechanism
 from hhfit.morphology import Morphology, need_keys
 from hhfit.prior import KINDS, Marginal, Prior, marginal
 from hhfit.units import MODEL_UNITS
@@ -140,6 +141,7 @@ class Model:
         calcium: Its calcium pool, whose concentration [mM] expressions call ``ca``; ``None`` for none.
         integrator: Scheme that the paper integrated it with, when its numbers depend on that; else empty.
         morphology: Its sections and what each region has; ``None`` for one compartment.
+        mechanisms: Its channels that are written in NMODL.
 
     Raises:
         InputError: If a required quantity is missing, or an expression names an unknown one.
@@ -153,6 +155,7 @@ class Model:
     integrator: str = ""
     calcium: Pool | None = None
     morphology: Morphology | None = None
+    mechanisms: tuple[Mechanism, ...] = ()
 
     def __post_init__(self) -> None:
         if self.integrator not in INTEGRATORS:
@@ -209,6 +212,7 @@ class Model:
             pool = self.calcium
             filled = ", ".join(pool.channels)
             lines.append(f"ca: {filled}; {pool.depth.text}; {pool.tau.text}; {pool.rest.text}")
+        lines += [f"{m.name}: {mechanism.dump(m)}" for m in self.mechanisms]
         if self.morphology is not None:
             lines.append(f"morphology {morphology.dump(self.morphology)}")
         return "\n".join(lines)
@@ -223,7 +227,8 @@ class Model:
         if pool is not None:
             names = {channel.name for channel in channels}
             pool = replace(pool, channels=tuple(channel for channel in pool.channels if channel in names))
-        return replace(self, channels=channels, calcium=pool)
+        own_mods = tuple(m for m in self.mechanisms if not m.regions or name in m.regions)
+        return replace(self, channels=channels, calcium=pool, mechanisms=own_mods)
 
     def values(self, theta: Array) -> dict[str, Array]:
         """Value of every quantity for parameter sets ``(N, P)``: each of shape ``(N,)``."""
@@ -267,6 +272,8 @@ class Model:
         if self.morphology is not None:
             for where, expr in self.morphology.expressions():
                 self._check_known(where, expr, fixed)
+        for where, expr in (pair for m in self.mechanisms for pair in m.expressions()):
+            self._check_known(where, expr, fixed)
         known = fixed | {"v"} | ({"ca"} if self.calcium is not None else set())
         for channel in self.channels:
             for where, expr in _expressions(channel):
@@ -303,6 +310,9 @@ def load(name: str) -> Model:
         if "sections" in shape:
             raise InputError(f"{path.name}: morphology has both swc and sections, must have one of the two")
         shape["sections"] = swc.read(path.parent / str(shape.pop("swc")))
+    for channel in table.get("channels", {}).values():
+        if "mod" in channel:
+            channel["text"] = library.read(path.parent / str(channel["mod"]))
     return build(table, path.stem)
 
 
@@ -314,11 +324,18 @@ def build(table: Mapping[str, Any], name: str) -> Model:
     """
     where = f"{name}.toml"
     quantities = {key: _quantity(key, value, where) for key, value in table.get("quantities", {}).items()}
-    channels = tuple(_channel(key, value, quantities, where) for key, value in table.get("channels", {}).items())
+    given = table.get("channels", {})
+    channels = tuple(_channel(key, value, quantities, where) for key, value in given.items() if "mod" not in value)
+    mods = tuple(mechanism.build(key, v, f"{where}: channels.{key}") for key, v in given.items() if "mod" in v)
     texts = (str(table.get(key, "")) for key in ("source", "integrator"))
     pool = _pool(table["calcium"], where) if "calcium" in table else None
     shape = morphology.build(table["morphology"], where) if "morphology" in table else None
-    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool, shape)
+    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool, shape, mods)
+    for m in mods:
+        for name in set(m.regions) - set(shape.names if shape is not None else ()):
+            raise InputError(f"{where}: channels.{m.name}.regions: the model has no region {name!r}")
+    if mods and (warmth := quantities.get(TEMPERATURE)) is not None and warmth.prior is not None:
+        raise InputError(f"{where}: quantities.{TEMPERATURE} has a prior, must be fixed beside {mods[0].file}")
     if shape is not None:
         _check_regions(model, shape, where)
     _check_rates(model, where)
@@ -334,6 +351,7 @@ def dump(model: Model) -> dict[str, Any]:
             first, second = KINDS[q.prior.kind]
             quantities[name]["prior"] = {"kind": q.prior.kind, first: q.prior.a, second: q.prior.b}
     channels = {channel.name: _dump_channel(channel) for channel in model.channels}
+    channels |= {m.name: mechanism.dump(m) for m in model.mechanisms}
     head = {"title": model.title, "source": model.source, "integrator": model.integrator}
     table = {**head, "quantities": quantities, "channels": channels}
     if model.calcium is not None:

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["morphology", "swc"]
+VALUES += ["mechanism", "morphology", "swc"]
 VALUES += ["traces", "simulations"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
@@ -23,8 +23,9 @@ ALLOWED = {
     "recording": ["arrays", "errors", "protocol"],
     "prior": ["arrays", "errors"],
     "morphology": ["arrays", "errors", "expression"],
+    "mechanism": ["errors", "expression", "morphology"],
     "swc": ["errors", "library", "morphology"],
-    "model": ["arrays", "errors", "expression", "library", "morphology", "prior", "swc", "units"],
+    "model": ["arrays", "errors", "expression", "library", "mechanism", "morphology", "prior", "swc", "units"],
     "traces": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],

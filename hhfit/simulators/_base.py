@@ -105,11 +105,15 @@ def row_generator(seed: int, index: int, sweep: int) -> np.random.Generator:
 
 
 def need_point(model: Model, name: str) -> None:
-    """Raise unless a model is of one compartment.
+    """Raise unless a model is of one compartment, with channels of rates alone.
 
     Raises:
-        UnsupportedError: If it has a morphology.
+        UnsupportedError: If it has a morphology or a channel in NMODL.
     """
+    for mechanism in model.mechanisms:
+        raise UnsupportedError(
+            f"{model.name}: simulator {name!r} cannot run {mechanism.file}, which is NMODL; take --simulator neuron"
+        )
     if model.morphology is not None:
         raise UnsupportedError(
             f"{model.name}: simulator {name!r} runs cells of one compartment only, and this one has a morphology; "

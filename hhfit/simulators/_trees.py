@@ -9,6 +9,7 @@ import numpy as np
 
 from hhfit import expression
 from hhfit.expression import Expression
+from hhfit.mechanism import Mechanism
 from hhfit.model import Model
 from hhfit.morphology import FREQUENCY, Morphology, Section
 from hhfit.simulators import _nmodl
@@ -40,10 +41,12 @@ class Inserted:
     Args:
         suffix: Its name.
         used: Quantities that it reads.
+        mods: Mechanisms written by hand that go in beside it.
     """
 
     suffix: str
     used: tuple[str, ...]
+    mods: tuple[Mechanism, ...]
 
     def into(self, section: Any, values: Mapping[str, float]) -> None:  # noqa: ANN401 - hoc
         """Insert it into every segment of a section."""
@@ -52,6 +55,12 @@ class Inserted:
             mechanism = getattr(segment, self.suffix)
             for name in self.used:
                 setattr(mechanism, _nmodl.quantity(name), values[name])
+        for mod in self.mods:
+            section.insert(mod.suffix)
+            for ion, expr in mod.reversals.items():
+                setattr(section, f"e{ion}", float(expr.evaluate(values)))
+            for name, expr in mod.parameters.items():
+                setattr(section, f"{name}_{mod.suffix}", float(expr.evaluate(values)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +113,9 @@ def plan(model: Model) -> Plan:
     """How to grow the cells of a model."""
     names = model.morphology.names if model.morphology is not None else ("",)
     regions = {name: model.region(name) for name in names}
-    inserted = {name: Inserted(_nmodl.suffix(r), tuple(_nmodl.used(r))) for name, r in regions.items()}
+    inserted = {name: Inserted(_nmodl.suffix(r), tuple(_nmodl.used(r)), r.mechanisms) for name, r in regions.items()}
     texts = {inserted[name].suffix: _nmodl.mechanism(region) for name, region in regions.items()}
+    texts |= {mod.suffix: mod.renamed for mod in model.mechanisms}
     values = {name: quantity.value for name, quantity in model.quantities.items()}
     shape = model.morphology
     segments = {s.name: _segments(shape, s, values) for s in shape.sections} if shape is not None else {}

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from typing import Any, final
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.errors import DependencyError, SimulationError
-from hhfit.model import NOISE
+from hhfit.errors import DependencyError, InputError, SimulationError
+from hhfit.model import NOISE, TEMPERATURE
 from hhfit.simulators import _trees
 from hhfit.simulators._base import Simulator as Base
 from hhfit.simulators._base import row_generator
@@ -28,7 +29,7 @@ LIBRARY = "*/libnrnmech.*"
 """Where nrnivmodl puts what it builds."""
 
 CELSIUS = 6.3
-"""NEURON's own temperature [degC]: set for every run, used by no generated mechanism."""
+"""NEURON's own temperature [degC], for models without one: set for every run, used by mechanisms in NMODL alone."""
 
 
 @final
@@ -79,6 +80,8 @@ class _Cells:
             records.append(h.Vector().record(cell.soma._ref_v))
             played.append(density)
         parallel = _fixed_step(h, dt)
+        warmth = self.simulator.model.quantities.get(TEMPERATURE)
+        h.celsius = CELSIUS if warmth is None else warmth.value
         for n, cell in enumerate(self.cells):
             for section in cell.sections:
                 section.v = float(self.values["v_init"][n])
@@ -125,29 +128,30 @@ def _hoc(simulator: Simulator) -> Any:  # noqa: ANN401 - hoc
         from neuron import h
     except ImportError as error:
         raise DependencyError(f"NEURON cannot be imported ({error}); pip install neuron") from None
+    files = {mod.suffix: mod.file for mod in simulator.model.mechanisms}
     for name, text in _trees.plan(simulator.model).mechanisms.items():
         if not hasattr(h, name):
-            library = _compiled(name, text)
+            library = _compiled(name, text, files.get(name, ""))
             h.nrn_load_dll(str(library))
             if not hasattr(h, name):
                 raise SimulationError(f"NEURON did not load {library}; delete it and try again")
     return h
 
 
-def _compiled(suffix: str, text: str) -> Path:
-    """Shared library of a mechanism, compiled once and kept in the user's cache."""
+def _compiled(suffix: str, text: str, file: str = "") -> Path:
+    """Shared library of a mechanism, compiled once and kept in the user's cache; ``file`` is whose text it is."""
     base = folder("neuron")
     target = base / suffix
     with open(base / f"{suffix}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not list(target.glob(LIBRARY)):
             shutil.rmtree(target, ignore_errors=True)
-            _compile(suffix, text, base, target)
+            _compile(suffix, text, base, target, file)
     (library,) = target.glob(LIBRARY)
     return library
 
 
-def _compile(suffix: str, text: str, base: Path, target: Path) -> None:
+def _compile(suffix: str, text: str, base: Path, target: Path, file: str = "") -> None:
     need_compiler("NEURON")
     command = shutil.which("nrnivmodl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if command is None:
@@ -158,6 +162,22 @@ def _compile(suffix: str, text: str, base: Path, target: Path) -> None:
         (work / f"{suffix}.mod").write_text(text)
         done = subprocess.run([command], cwd=work, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SimulationError(f"nrnivmodl could not build the model: {done.stderr.strip().splitlines()[-1:]}")
+            raise _complaint(f"{done.stdout}\n{done.stderr}", text, file)
         with contextlib.suppress(OSError):
             os.replace(work, target)
+
+
+def _complaint(output: str, text: str, file: str) -> InputError | SimulationError:
+    """What nrnivmodl complained of, in one sentence; a file of the user's is wrong input."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    reason = next((line for line in lines if re.search(r"\berror: |\bat line \d+", line, re.IGNORECASE)), lines[-1])
+    reason = re.sub(r".*?\berror: ", "", reason, flags=re.IGNORECASE)
+    if not file:
+        return SimulationError(f"nrnivmodl could not build the model: {reason}")
+    if found := re.search(r" at line (\d+) in file .*", reason):
+        line, reason = int(found.group(1)), reason[: found.start()]
+    else:
+        word = re.search(r"[\u2018'](\w+)[\u2019']", reason)
+        hits = [n for n, row in enumerate(text.splitlines(), 1) if word and re.search(rf"\b{word.group(1)}\b", row)]
+        line = hits[0] if hits else 0
+    return InputError(f"{file}{f':{line}' if line else ''}: nrnivmodl cannot build it: {reason}")
