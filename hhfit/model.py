@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hhfit import expression, library, mechanism, morphology, swc
+from hhfit import expression, library, mechanism, morphology, places, swc
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.expression import Expression
@@ -305,7 +306,18 @@ def load(name: str) -> Model:
         InputError: If the file is missing or wrong; the message says where.
     """
     path = library.find("models", name)
-    table = library.parse(library.read(path), path.name)
+    text = library.read(path)
+    table = library.parse(text, path.name)
+    try:
+        _read_files(table, path)
+        return build(table, path.stem)
+    except InputError as error:
+        texts = {path.name: text} | {f"{kind}.toml": _channel_text(kind, path.name) for kind in _channel_types(table)}
+        raise InputError(places.with_line(str(error), texts)) from None
+
+
+def _read_files(table: dict[str, Any], path: Path) -> None:
+    """Put what other files hold into a model's table: the sections of an SWC file, the text of channels in NMODL."""
     if isinstance(shape := table.get("morphology"), dict) and "swc" in shape:
         if "sections" in shape:
             raise InputError(f"{path.name}: morphology has both swc and sections, must have one of the two")
@@ -313,7 +325,18 @@ def load(name: str) -> Model:
     for channel in table.get("channels", {}).values():
         if "mod" in channel:
             channel["text"] = library.read(path.parent / str(channel["mod"]))
-    return build(table, path.stem)
+
+
+def _channel_types(table: Mapping[str, Any]) -> list[str]:
+    kinds = {str(channel["type"]) for channel in table.get("channels", {}).values() if "type" in channel}
+    return sorted(kinds & set(library.names("models/channels")))
+
+
+def _channel_text(kind: str, where: str) -> str:
+    try:
+        return library.read(library.find("models/channels", kind))
+    except InputError as error:
+        raise InputError(f"{where}.type: {error}") from None
 
 
 def build(table: Mapping[str, Any], name: str) -> Model:
@@ -418,10 +441,10 @@ def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
 def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quantity], where: str) -> Channel:
     spot = f"{where}: channels.{name}"
     if "type" in table:
-        kind = library.parse(library.read(library.find("models/channels", str(table["type"]))), spot)
-        title = f"{table['type']}.toml"
+        kind = library.parse(_channel_text(str(table["type"]), spot), f"{table['type']}.toml")
+        title = f"{table['type']}.toml: "
     else:
-        kind, title = table, spot
+        kind, title = table, f"{spot}."
     own = kind.get("parameters", {})
     inline = set() if "type" in table else {"gates", "source", "title", "parameters"}
     need_keys(table, {"conductance", "reversal"}, {"type"} | set(own) | inline, spot)
@@ -431,9 +454,9 @@ def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quant
     units = {"conductance": "mS/cm2", "reversal": "mV"} | {key: entry.get("unit") for key, entry in own.items()}
     for key in table.keys() & units.keys():
         _check_unit(table[key], units[key], quantities, f"{spot}.{key}")
-    faster = _speed(kind.get("temperature"), quantities, f"{title}: temperature")
+    faster = _speed(kind.get("temperature"), quantities, f"{title}temperature")
     gates = tuple(
-        _gate(key, gate, bindings, faster, f"{title}: gates.{key}") for key, gate in kind.get("gates", {}).items()
+        _gate(key, gate, bindings, faster, f"{title}gates.{key}") for key, gate in kind.get("gates", {}).items()
     )
     conductance = expression.parse(table["conductance"], f"{spot}.conductance")
     reversal = expression.parse(table["reversal"], f"{spot}.reversal")
@@ -480,9 +503,9 @@ def _expressions(channel: Channel) -> Iterable[tuple[str, Expression]]:
     yield f"channels.{channel.name}.conductance", channel.conductance
     yield f"channels.{channel.name}.reversal", channel.reversal
     for gate in channel.gates:
-        yield f"channels.{channel.name}.{gate.name}.inf", gate.inf
+        yield f"channels.{channel.name}.gates.{gate.name}.inf", gate.inf
         if gate.tau is not None:
-            yield f"channels.{channel.name}.{gate.name}.tau", gate.tau
+            yield f"channels.{channel.name}.gates.{gate.name}.tau", gate.tau
 
 
 def _check_rates(model: Model, where: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["mechanism", "morphology", "swc"]
+VALUES += ["mechanism", "morphology", "places", "swc"]
 VALUES += ["traces", "simulations"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
@@ -23,9 +23,21 @@ ALLOWED = {
     "recording": ["arrays", "errors", "protocol"],
     "prior": ["arrays", "errors"],
     "morphology": ["arrays", "errors", "expression"],
+    "places": [],
     "mechanism": ["errors", "expression", "morphology"],
     "swc": ["errors", "library", "morphology"],
-    "model": ["arrays", "errors", "expression", "library", "mechanism", "morphology", "prior", "swc", "units"],
+    "model": [
+        "arrays",
+        "errors",
+        "expression",
+        "library",
+        "mechanism",
+        "morphology",
+        "places",
+        "prior",
+        "swc",
+        "units",
+    ],
     "traces": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],
