@@ -51,7 +51,7 @@ class Simulations:
 
     def columns(self, which: Array) -> "Simulations":
         """The same rows with some of their features."""
-        return Simulations(self.theta, self.x[:, which], self.status, self.index)
+        return replace(self, x=self.x[:, which])
 
 
 def join(parts: Sequence[Simulations]) -> Simulations:

@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
+VALUES += ["mechanism", "morphology", "places", "swc"]
 VALUES += ["traces", "simulations", "outcomes", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
@@ -21,7 +22,23 @@ ALLOWED = {
     "protocol": ["arrays", "errors", "library"],
     "recording": ["arrays", "errors", "protocol", "units"],
     "prior": ["arrays", "errors"],
-    "model": ["arrays", "errors", "expression", "library", "outcomes", "prior", "units"],
+    "morphology": ["arrays", "errors", "expression"],
+    "places": [],
+    "mechanism": ["errors", "expression", "morphology"],
+    "swc": ["errors", "library", "morphology"],
+    "model": [
+        "arrays",
+        "errors",
+        "expression",
+        "library",
+        "mechanism",
+        "morphology",
+        "outcomes",
+        "places",
+        "prior",
+        "swc",
+        "units",
+    ],
     "outcomes": ["arrays", "errors", "protocol", "traces", "_outcomes"],
     "_outcomes": ["arrays", "traces"],
     "traces": ["arrays", "errors"],
