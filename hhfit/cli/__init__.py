@@ -2,7 +2,7 @@
 
 import typer
 
-from hhfit.cli import _fit, _look
+from hhfit.cli import _fit, _look, _reproduce
 from hhfit.cli._console import errors_end
 
 app = typer.Typer(
@@ -12,7 +12,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (_fit.fit, _fit.resume, _fit.check, _look.inspect, _look.list_, _fit.demo, _look.doctor):
+for command in (
+    _fit.fit,
+    _fit.resume,
+    _fit.check,
+    _look.inspect,
+    _look.list_,
+    _reproduce.reproduce,
+    _fit.demo,
+    _look.doctor,
+):
     app.command(command.__name__.rstrip("_"))(command)
 
 
