@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hhfit.cli._console import bars, stderr, stdout
+from hhfit.errors import InputError
 
 
 def reproduce(
@@ -19,6 +20,10 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="Minutes instead of hours, on smaller budgets.")] = False,
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for figures and tables.")] = "runs/papers",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same figures.")] = 0,
+    recordings: Annotated[
+        str,
+        typer.Option(metavar="DIR", envvar="HHFIT_RECORDINGS", help="Allen recordings; figures that need them wait."),
+    ] = "",
 ) -> None:
     """Simulate, infer and draw a paper's figures again, with a table of expected and found numbers.
 
@@ -28,12 +33,18 @@ def reproduce(
     """
     from hhfit import reproduce as papers
 
+    if recordings and not Path(recordings).is_dir():
+        raise InputError(f"--recordings is {recordings!r}, which is no folder")
+
     rows = Table(box=None)
     for heading in ("figure", "quantity", "expected", "ours", "verdict"):
         rows.add_column(heading)
     try:
         with bars() as progress:
-            for done in papers.run(paper, figure or [], out=out, quick=quick, seed=seed, progress=progress):
+            made = papers.run(
+                paper, figure or [], out=out, quick=quick, seed=seed, recordings=recordings, progress=progress
+            )
+            for done in made:
                 for row in done.rows:
                     rows.add_row(
                         done.figure, *(escape(text) for text in (row.quantity, row.expected, row.ours, row.verdict))

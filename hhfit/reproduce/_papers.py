@@ -12,6 +12,20 @@ from hhfit.reproduce._store import Finished
 from hhfit.reproduce._work import Progress, Work, ignore
 
 PAPERS: dict[str, dict[str, str]] = {
+    "lueckmann2017": {
+        "1b": "A toy regression",
+        "2a": "Completed runs against rounds",
+        "2b": "A bimodal posterior",
+        "2c": "Bernoulli GLM against the exact posterior (C to F)",
+        "3a": "Hodgkin-Huxley neuron, synthetic (A to D)",
+        "3e": "Hodgkin-Huxley neuron, recording (E to G)",
+        "supp_kl": "Divergence between the weights of successive rounds",
+        "supp_smc": "SNPE-B and SMC ABC on the GLM",
+    },
+    "goncalves2020": {
+        "4b": "Hodgkin-Huxley neuron, synthetic (B to E, appendices 8 and 10)",
+        "4f": "Hodgkin-Huxley neuron, Allen recordings (F, appendix 9)",
+    },
     "papamakarios2016": {
         "mixture": "Mixture of two Gaussians: SNPE-A against ABC",
         "linear": "Bayesian linear regression: SNPE-A against ABC",
@@ -20,6 +34,9 @@ PAPERS: dict[str, dict[str, str]] = {
     },
 }
 """Title of every figure of every paper; figure ``2a`` of ``lueckmann2017`` is module ``lueckmann2017_2a``."""
+
+RECORDINGS = {("lueckmann2017", "3e"), ("goncalves2020", "4f")}
+"""Figures that need real recordings, which hhfit may not ship."""
 
 
 def figures(paper: str, chosen: Sequence[str]) -> list[str]:
@@ -43,6 +60,7 @@ def run(
     out: str | Path,
     quick: bool = False,
     seed: int = 0,
+    recordings: str | Path = "",
     progress: Progress = ignore,
 ) -> Iterator[Finished]:
     """Reproduce figures one after the other; those that ``out`` holds with the same budget and seed are not run again.
@@ -53,6 +71,7 @@ def run(
         out: Folder for everything.
         quick: Use the small budget.
         seed: Same seed, same figures.
+        recordings: Folder of Allen recordings; when empty, figures that need them are left out.
         progress: Called as ``progress(stage, done, total, note)``.
 
     Yields:
@@ -62,27 +81,38 @@ def run(
         InputError: If there is no such paper or figure.
     """
     names, folder = figures(paper, chosen), Path(out)
+    needing = [name for name in names if (paper, name) in RECORDINGS]
+    if needing and not recordings:
+        if chosen:
+            raise InputError(f"{paper} {needing[0]} needs recordings of the Allen Institute; pass --recordings")
+        names = [name for name in names if name not in needing]
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         known = _store.load(folder, paper, name)
         if known is None or (known.quick, known.seed) != (quick, seed):
-            known = _make(folder, paper, name, quick=quick, seed=seed, progress=progress)
+            work = _bench(folder, paper, name, quick, seed, Path(recordings), progress=progress)
+            known = _make(folder, paper, name, work)
         order = [(each, figure) for each, titles in PAPERS.items() for figure in titles]
         (folder / _store.TABLE).write_text(_store.table(_store.stored(folder, order)), encoding="utf-8")
         yield known
 
 
-def _make(folder: Path, paper: str, name: str, *, quick: bool, seed: int, progress: Progress) -> Finished:
-    module = _module(paper, name)
+def _bench(
+    folder: Path, paper: str, name: str, quick: bool, seed: int, recordings: Path, *, progress: Progress
+) -> Work:
     parts = folder / "parts" / f"{paper}-{name}-{'quick' if quick else 'full'}-{seed}"
-    work = Work(parts, quick, seed, lambda stage, *rest: progress(f"{name}: {stage}", *rest))
+    return Work(parts, quick, seed, lambda stage, *rest: progress(f"{name}: {stage}", *rest), recordings)
+
+
+def _make(folder: Path, paper: str, name: str, work: Work) -> Finished:
+    module = _module(paper, name)
     result = module.run(work)
     images = module.draw(result)
     for label, image in images.items():
         save_image(image, folder / f"{paper}-{label}")
     title, labels = PAPERS[paper][name], tuple(f"{paper}-{label}" for label in images)
     finished = Finished(
-        paper, name, title, quick, seed, result.caption, result.rows, work.simulations, work.cpu_s, labels
+        paper, name, title, work.quick, work.seed, result.caption, result.rows, work.simulations, work.cpu_s, labels
     )
     _store.save(folder, finished, result)
     return finished

@@ -8,6 +8,7 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.prior import Marginal, Prior
+from hhfit.references import Reference
 from hhfit.simulations import Simulations
 from hhfit.traces import Status
 
@@ -167,3 +168,44 @@ class LinearRegression:
         """Mean ``(6,)`` and covariance ``(6, 6)`` of the posterior."""
         covariance = np.linalg.inv(np.eye(6) + self.inputs.T @ self.inputs / self.noise**2)
         return covariance @ self.inputs.T @ x_o / self.noise**2, covariance
+
+
+@dataclass(frozen=True, eq=False)
+class CubeRoot(Reference):
+    """One parameter seen through its cube root and noise.
+
+    Args:
+        prior: A normal prior.
+        sd: Standard deviation of the noise.
+
+    Source:
+        Lueckmann et al. 2017, figure 1B; of the four settings in the stored draft this is the last one's noise.
+    """
+
+    sd: float = np.sqrt(0.1)
+
+    @classmethod
+    def of_paper(cls) -> "CubeRoot":
+        """The problem with the prior N(5, 3^2)."""
+        return cls(Prior(("theta",), ("1",), (Marginal("normal", 5.0, 3.0),)))
+
+    def draw(self, theta: Array, rng: np.random.Generator) -> Array:
+        """Observations of parameters ``(N, 1)``."""
+        return np.cbrt(theta) + self.sd * rng.standard_normal(theta.shape)
+
+    def log_likelihood(self, theta: Array, x_o: Array) -> Array:
+        """Log probability of an observation."""
+        z = (x_o[0] - np.cbrt(theta[:, 0])) / self.sd
+        return -0.5 * z**2 - np.log(self.sd * np.sqrt(2 * np.pi))
+
+    def sample(self, x_o: Array, n: int, seed: int) -> Array:
+        """Draws from the exact posterior, on a fine grid of the prior's cube."""
+        u, chance = self.grid(x_o, 20_000)
+        return self.prior.from_cube(u[np.random.default_rng(seed).choice(len(u), n, p=chance)])
+
+    def moments(self, x_o: Array) -> tuple[float, float]:
+        """Mean and variance of the exact posterior."""
+        u, chance = self.grid(x_o, 100_000)
+        theta = self.prior.from_cube(u)[:, 0]
+        mean = float(chance @ theta)
+        return mean, float(chance @ (theta - mean) ** 2)

@@ -77,10 +77,13 @@ class Work:
         quick: Whether the small budget is asked for.
         seed: Added to every seed of the figure.
         progress: Called as ``progress(stage, done, total, note)``.
+        recordings: Folder of real recordings, for the figures that need one.
     """
 
-    def __init__(self, folder: Path, quick: bool, seed: int, progress: Progress = ignore) -> None:
-        self.quick, self.seed, self.progress = quick, seed, progress
+    def __init__(
+        self, folder: Path, quick: bool, seed: int, progress: Progress = ignore, recordings: Path = Path()
+    ) -> None:
+        self.quick, self.seed, self.progress, self.recordings = quick, seed, progress, recordings
         self.simulations, self.cpu_s = 0, 0.0
         self._folder, self._counted = folder, 0
 
