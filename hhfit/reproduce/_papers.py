@@ -19,6 +19,8 @@ PAPERS: dict[str, dict[str, str]] = {
         "2c": "Bernoulli GLM against the exact posterior (C to F)",
         "3a": "Hodgkin-Huxley neuron, synthetic (A to D)",
         "3e": "Hodgkin-Huxley neuron, recording (E to G)",
+        "4a": "Failed simulations of an autapse (A and B)",
+        "4c": "Undefined features (C, D and the supplement)",
         "supp_kl": "Divergence between the weights of successive rounds",
         "supp_smc": "SNPE-B and SMC ABC on the GLM",
     },

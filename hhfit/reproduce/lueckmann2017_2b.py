@@ -22,7 +22,7 @@ _X = np.linspace(0, 8, 81)[:, None]
 def run(work: Work) -> Result:
     """SNPE-A and SNPE-B with three rounds of 250 simulations, and a network for every x."""
     fork = Mixture(box(1, 10.0), (1.0, -1.0), (1.0, 1.0))
-    epochs = work.size(200, 1000)
+    epochs = work.size(600, 1500)
     image = work.part("mdn", lambda: _image(work, fork))
     parts = {name: work.part(name, lambda n=name: _three(work, fork, n, epochs)) for name in ("snpe_a", "snpe_b")}
     parts["tsnpe"] = work.part("tsnpe", lambda: _modern(work, fork))
