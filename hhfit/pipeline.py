@@ -16,10 +16,10 @@ from hhfit import __version__, diagnostics, example, extractors, inference, repo
 from hhfit import model as models
 from hhfit.arrays import Array
 from hhfit.discrepancy import Discrepancy
-from hhfit.errors import InputError, UnsupportedError
+from hhfit.errors import InputError
 from hhfit.extractors import FeatureSet
 from hhfit.extractors.spikes import spike_counts
-from hhfit.inference import Budget
+from hhfit.inference import Budget, Inference
 from hhfit.model import Model
 from hhfit.posterior import Posterior
 from hhfit.preparation import Corrections, Prepared, prepare
@@ -116,6 +116,17 @@ class Fit:
         return self.features(recording.response[None], recording.protocol)[0]
 
     @property
+    def inference(self) -> Inference:
+        """The inference method.
+
+        Raises:
+            UnsupportedError: If it cannot learn the embedding of the feature set.
+        """
+        settings, protocol = self.settings, self.prepared.recording.protocol
+        learned = {"sampled": self.features.sampled(protocol)} if self.features.embedding else {}
+        return inference.get(settings.method, settings.budget, **learned)
+
+    @property
     def task(self) -> Simulation:
         """What a worker does."""
         recording, settings = self.prepared.recording, self.settings
@@ -206,16 +217,12 @@ def plan(
 
     Raises:
         InputError: If anything given is wrong.
-        UnsupportedError: If the simulator cannot run the model.
+        UnsupportedError: If the simulator cannot run the model, or the method not learn an embedding.
     """
     prepared = prepare(recording, model, corrections)
     features = extractors.load(settings.features)
-    if features.embedding:
-        raise UnsupportedError(
-            f"feature set {features.name!r} needs a network that no inference method trains yet; use another --features"
-        )
     planned = Fit(prepared, features, settings, truth)
-    inference.get(settings.method, settings.budget)
+    _ = planned.inference
     simulators.get(settings.simulator, prepared.model, prepared.recording.protocol, step=settings.step)
     _ = prepared.model.prior
     if np.isnan(planned.x_o).all():
@@ -261,7 +268,7 @@ def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
     settings, watch = planned.settings, Stopwatch()
     with workers as pool:
         bench = Bench(planned, pool, run, watch)
-        method = inference.get(settings.method, settings.budget)
+        method = planned.inference
         with watch.stage("inference"):
             posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
         with watch.stage("sampling the posterior"):
@@ -372,7 +379,7 @@ def summarize(result: FitResult) -> dict[str, Any]:
         "recording": dict(result.recording.provenance),
         "sweeps": result.recording.sweeps.tolist(),
         "model": result.model.name,
-        "features": dict(zip(result.feature_names, result.x_o.tolist(), strict=True)),
+        "features": {result.feature_names[k]: float(result.x_o[k]) for k in result.checked},
         "settings": dict(result.settings),
         "assumptions": list(result.assumptions),
         "units": dict(zip(prior.names, prior.units, strict=True)),

@@ -45,6 +45,10 @@ class Simulations:
         """The rows selected by a mask or by numbers."""
         return Simulations(self.theta[which], self.x[which], self.status[which], self.index[which])
 
+    def columns(self, which: Array) -> "Simulations":
+        """The same rows with some of their features."""
+        return Simulations(self.theta, self.x[:, which], self.status, self.index)
+
 
 def join(parts: Sequence[Simulations]) -> Simulations:
     """All rows of several sets, in order of their simulation index."""

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["traces", "simulations"]
+VALUES += ["traces", "simulations", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
     "errors": [],
@@ -23,6 +23,7 @@ ALLOWED = {
     "prior": ["arrays", "errors"],
     "model": ["arrays", "errors", "expression", "library", "prior", "units"],
     "traces": ["arrays"],
+    "sampled": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
@@ -32,7 +33,7 @@ ALLOWED = {
     "readers": [*VALUES, "stimulus", "plausibility"],
     "simulators": VALUES,
     "extractors": VALUES,
-    "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
+    "inference": ["arrays", "errors", "plugins", "prior", "sampled", "simulations", "traces", *POSTERIOR],
     "writing": VALUES,
     "passive": VALUES,
     "discrepancy": ["arrays", "simulations"],
@@ -46,7 +47,7 @@ ALLOWED = {
     "diagnostics": [*VALUES, *POSTERIOR, "result"],
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
     "export": [*VALUES, *POSTERIOR, "result", "simulators"],
-    "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
+    "report": [*VALUES, *POSTERIOR, "extractors", "result", "diagnostics", "plots"],
 }
 COMPOSERS = {"pipeline", "cli", "reproduce", "example", "__init__"}
 

@@ -1,6 +1,7 @@
 """All checks of one fit."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,12 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         draws), ``out_of_distribution``, ``calibration``, ``verdict``. A number that is not
         defined is ``None``.
     """
-    prior, names = result.posterior.prior, result.feature_names
-    scales = result.features.scales(result.recording.protocol)
-    first = prior_simulations(result)
-    last = result.simulations.rows(~np.isin(result.simulations.index, first.index))
+    prior, columns, x_o = result.posterior.prior, result.checked, result.x_o[result.checked]
+    names = [result.feature_names[k] for k in columns]
+    scales = [result.features.scales(result.recording.protocol)[k] for k in columns]
+    drawn = replace(result.predictive, simulations=result.predictive.simulations.columns(columns))
+    first = prior_simulations(result).columns(columns)
+    last = result.simulations.rows(~np.isin(result.simulations.index, first.index)).columns(columns)
     checks: dict[str, Any] = {
         "parameters": _parameters(result),
         "correlations": _correlations(result),
@@ -50,12 +53,12 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "outcomes": outcomes(result.simulations),
         "predictive_failed": float(1.0 - result.predictive.simulations.usable.mean()),
         "spikes": spike_agreement(result.predictive, result.recording.protocol, result.recording.sweeps),
-        "features": feature_errors(result.predictive, first, result.x_o, names=names, scales=scales),
-        "out_of_distribution": novelty(first.x[first.usable], result.x_o, names=names, seed=seed),
+        "features": feature_errors(drawn, first, x_o, names=names, scales=scales),
+        "out_of_distribution": novelty(first.x[first.usable], x_o, names=names, seed=seed),
         "calibration": _calibration(result, seed),
     }
     checks["out_of_distribution"]["later_rounds"] = (
-        novelty(last.x[last.usable], result.x_o, names=names, seed=seed) if len(last) else None
+        novelty(last.x[last.usable], x_o, names=names, seed=seed) if len(last) else None
     )
     checks["standardized_distance"] = _distance(checks["features"])
     plain = to_plain(checks)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hhfit.arrays import Array
 from hhfit.errors import InputError
@@ -57,6 +58,9 @@ class Inference(ABC):
     Args:
         budget: Rounds and simulations.
     """
+
+    embeds: ClassVar[bool] = False
+    """Whether it takes ``sampled``: columns of the features that a recurrent network is to sum up."""
 
     budget: Budget
 

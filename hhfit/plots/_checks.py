@@ -14,8 +14,8 @@ from hhfit.result import FitResult
 def feature_errors(result: FitResult) -> Figure:
     """Predicted minus observed, per feature, in prior sd: one row per feature, one mark per sweep."""
     rows = result.checks["features"]
-    functions = [feature.name for feature in result.features.features]
-    table = [rows[k :: len(functions)] for k in range(len(functions))]
+    functions = list(dict.fromkeys(row["name"].rpartition(":")[2] for row in rows))
+    table = [[row for row in rows if row["name"].rpartition(":")[2] == name] for name in functions]
     figure = Figure(figsize=(CARD[0], 0.9 + 0.24 * len(functions)), dpi=DPI)
     axes = figure.subplots()
     worst = 1.0

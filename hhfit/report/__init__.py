@@ -80,7 +80,7 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
         images={"calibration": None, **images},
         parameters=_parameters(result),
         headline=_HEADLINES[result.checks["verdict"]["word"]],
-        undefined=[name for name, value in zip(result.feature_names, result.x_o, strict=True) if np.isnan(value)],
+        undefined=[result.feature_names[k] for k in result.checked if np.isnan(result.x_o[k])],
         methods=paragraph,
         citations=citations(paragraph),
         sentences={status.name: status.sentence for status in Status},

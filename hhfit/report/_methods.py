@@ -1,5 +1,6 @@
 """A methods paragraph, ready to paste, with what it cites."""
 
+from hhfit.extractors import FeatureSet
 from hhfit.result import FitResult
 
 _METHODS = {
@@ -51,7 +52,7 @@ def methods(result: FitResult) -> str:
         f"({', '.join(result.posterior.names)}) with independent priors over the ranges given in the table.",
         f"{len(result.simulations)} parameter sets{rounds} were simulated with {simulator}, driven by the recorded "
         f"command, with time steps of at most {settings['step']:g} ms.",
-        f"Recorded and simulated sweeps were summarised by the same {len(result.features.features)} features per sweep "
+        f"Recorded and simulated sweeps were summarised by the same {_summary(result.features)} "
         f"(feature set {result.features.name}).",
     ]
     if settings["method"] in _ON_FLOWS:
@@ -65,6 +66,16 @@ def methods(result: FitResult) -> str:
             f"the true parameters in {100 * covered:.0f} % (Talts et al. 2018)."
         )
     return " ".join([*sentences, *result.assumptions])
+
+
+def _summary(features: FeatureSet) -> str:
+    parts = [f"{len(features.features)} features per sweep"] if features.features else []
+    if features.embedding:
+        parts.append(
+            f"summary of the potential and the command every {features.embedding['step']:g} ms, which "
+            f"{features.embedding['units']:g} gated recurrent units learned together with the density"
+        )
+    return " and by the same ".join(parts)
 
 
 def citations(paragraph: str) -> list[str]:
