@@ -10,11 +10,15 @@ from hhfit.arrays import Array
 from hhfit.errors import InferenceError
 from hhfit.inference._base import Inference
 from hhfit.inference._coordinates import Coordinates
+from hhfit.inference._failures import Classifier, train
+from hhfit.inference._failures import kept as worth_it
 from hhfit.inference._gaussians import Gaussians
 from hhfit.posterior import Posterior
 from hhfit.prior import Prior
+from hhfit.simulations import Simulations, join
 
 _TRIES = 200
+_LEAST_KEPT = 0.02
 _DRAWS = 20_000
 
 
@@ -33,6 +37,8 @@ class MixtureInference(Inference):
         svi: Whether weights have a distribution (stochastic variational inference) or only values.
         precision: Precision of the weights' prior about zero.
         space: ``"natural"``, as published, or ``"probit"``, where no mass can leak.
+        thin: Whether parameters that a classifier of failures gives no hope of a usable simulation are left out.
+        lost_mass: Share of usable simulations that this may cost.
     """
 
     components: int = 1
@@ -44,6 +50,17 @@ class MixtureInference(Inference):
     svi: bool = True
     precision: float = 0.01
     space: str = "natural"
+    thin: bool = True
+    lost_mass: float = 1e-3
+
+    def classifier(
+        self, prior: Prior, gathered: list[Simulations], seed: np.random.SeedSequence
+    ) -> tuple[Classifier | None, dict[str, Any]]:
+        """What the next round is thinned by, learned from all rows so far, and what there is to log."""
+        if not self.thin or len(gathered) == self.budget.rounds:
+            return None, {}
+        rows = join(gathered)
+        return train(prior.to_cube(rows.theta), rows, self.lost_mass, seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +97,12 @@ class Scores:
         return ((np.where(np.isfinite(x), x, np.nan) - self.mean) / self.sd).astype(np.float32)
 
 
-def draw_inside(density: Gaussians, place: Coordinates, n: int, rng: np.random.Generator) -> tuple[Array, float]:
+def draw_inside(
+    density: Gaussians, place: Coordinates, n: int, rng: np.random.Generator, classifier: Classifier | None = None
+) -> tuple[Array, float]:
     """Draws from a mixture, redrawn where they fall outside the prior, and the share that fell inside.
+
+    With a classifier of failures they are also redrawn where they are not worth simulating.
 
     At most 200 ``n`` draws are made; what is then missing is filled by repeating those that fell inside.
 
@@ -97,6 +118,7 @@ def draw_inside(density: Gaussians, place: Coordinates, n: int, rng: np.random.G
         more = max(n, 1000)
         theta = place.back(density.sample(more, rng))
         theta = theta[place.prior.contains(theta)]
+        theta = theta[worth_it(classifier, place.prior.to_cube(theta))]
         kept.append(theta)
         tried, inside = tried + more, inside + len(theta)
     if not inside:
@@ -138,11 +160,24 @@ class MixturePosterior(Posterior):
         return value
 
 
-def inside_mass(density: Gaussians, place: Coordinates, rng: np.random.Generator) -> float:
-    """Share of a mixture's mass that lies inside the prior."""
-    if place.space == "probit":
+def inside_mass(
+    density: Gaussians, place: Coordinates, rng: np.random.Generator, classifier: Classifier | None = None
+) -> float:
+    """Share of a mixture's mass that lies inside the prior, and is worth simulating where there is a classifier."""
+    if place.space == "probit" and classifier is None:
         return 1.0
-    return max(float(place.prior.contains(place.back(density.sample(_DRAWS, rng))).mean()), 1 / _DRAWS)
+    theta = place.back(density.sample(_DRAWS, rng))
+    theta = theta[place.prior.contains(theta)]
+    return max(float(worth_it(classifier, place.prior.to_cube(theta)).sum() / _DRAWS), 1 / _DRAWS)
+
+
+def trusted(
+    classifier: Classifier | None, proposal: Gaussians, place: Coordinates, seed: np.random.SeedSequence
+) -> Classifier | None:
+    """The classifier, unless it would cut off nearly all of a proposal: the two then contradict each other."""
+    if classifier is None or inside_mass(proposal, place, np.random.default_rng(seed), classifier) < _LEAST_KEPT:
+        return None
+    return classifier
 
 
 def said(posterior: MixturePosterior, number: int) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from hhfit.arrays import Array
 from hhfit.errors import SimulationError
 from hhfit.inference._base import Inference
 from hhfit.inference._density import Density
+from hhfit.inference._failures import Classifier
+from hhfit.inference._failures import train as foretell
 from hhfit.inference._flows import Flows, initial
 from hhfit.inference._scaling import Scaling
 from hhfit.inference._training import Training, inputs_shape, likelihood, split, train
 from hhfit.inference._truncation import Region
 from hhfit.journal import Journal
+from hhfit.prior import Prior
 from hhfit.sampled import NOTHING, Sampled
-from hhfit.simulations import Simulations
+from hhfit.simulations import Simulations, join
 
 LEAST_USABLE = 20
 """Fewest simulations that a network is trained on."""
@@ -40,6 +43,8 @@ class FlowInference(Inference):
         batch: Simulations per optimiser step.
         epochs: Most passes over the data in a round.
         steps: Most optimiser steps in the last round.
+        thin: Whether parameters that a classifier of failures gives no hope of a usable simulation are left out.
+        lost_mass: Share of usable simulations that this may cost.
         sampled: Columns of the features that are samples of sweeps, which a recurrent network sums up; none unless
             told.
     """
@@ -54,6 +59,8 @@ class FlowInference(Inference):
     batch: int = 200
     epochs: int = 300
     steps: int = 14_000
+    thin: bool = True
+    lost_mass: float = 1e-3
     sampled: Sampled = NOTHING
 
     @property
@@ -61,6 +68,21 @@ class FlowInference(Inference):
         """Size of every network."""
         names = ("transforms", "bins", "hidden", "embedding")
         return {name: getattr(self, name) for name in names}
+
+    def classifier(
+        self, prior: Prior, gathered: list[Simulations], seed: np.random.SeedSequence, region: Region | None = None
+    ) -> tuple[Classifier | None, dict[str, Any]]:
+        """What the next round is thinned by, learned from all rows so far, and what there is to log.
+
+        Where rounds are nested in regions every round may lose its part of ``lost_mass``.
+        """
+        if not self.thin or len(gathered) == self.budget.rounds:
+            return None, {}
+        rows = join(gathered)
+        u = prior.to_cube(rows.theta)
+        if region is None:
+            return foretell(u, rows, self.lost_mass, seed)
+        return foretell(u, rows, self.lost_mass / (self.budget.rounds - 1), seed, region.contains(u))
 
     def training(self, steps: int) -> Training:
         """Training settings with at most so many steps."""

@@ -8,6 +8,7 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.errors import SimulationError
 from hhfit.inference._density import Density
+from hhfit.inference._failures import Classifier, kept
 from hhfit.inference._weights import effective
 
 LEAST_INSIDE = 0.05
@@ -33,16 +34,19 @@ class Cut:
         threshold: Least log density inside.
         low: Lower corner of the box, shape ``(P,)``.
         high: Upper corner, shape ``(P,)``.
+        classifier: Tells where usable simulations are possible; anywhere without one.
     """
 
     density: Density
     threshold: float
     low: Array
     high: Array
+    classifier: Classifier | None = None
 
     def contains(self, u: Array, x_o: Array) -> Array:
         """Whether each cube point ``(N, P)`` lies inside, shape ``(N,)``."""
         inside = ((u >= self.low) & (u <= self.high)).all(axis=1)
+        inside[inside] = kept(self.classifier, u[inside])
         inside[inside] = self.density.log_prob(u[inside], x_o[None]) >= self.threshold
         return inside
 
@@ -161,9 +165,11 @@ class Region:
 
 def arrays(cut: Cut) -> dict[str, Array]:
     """All of a truncation but its density, by name."""
-    return {"cut.threshold": np.array(cut.threshold), "cut.low": cut.low, "cut.high": cut.high}
+    own = {"cut.threshold": np.array(cut.threshold), "cut.low": cut.low, "cut.high": cut.high}
+    return own | (cut.classifier.arrays() if cut.classifier else {})
 
 
 def from_arrays(density: Density, recorded: Mapping[str, Array]) -> Cut:
     """The truncation whose ``arrays`` were recorded."""
-    return Cut(density, float(recorded["cut.threshold"]), recorded["cut.low"], recorded["cut.high"])
+    threshold, classifier = float(recorded["cut.threshold"]), Classifier.from_arrays(recorded)
+    return Cut(density, threshold, recorded["cut.low"], recorded["cut.high"], classifier)

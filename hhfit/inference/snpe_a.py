@@ -9,8 +9,9 @@ import torch
 from hhfit.arrays import Array
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
+from hhfit.inference._failures import Classifier
 from hhfit.inference._gaussians import Gaussians, corrected
-from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, said
+from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, said, trusted
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
@@ -36,26 +37,29 @@ class Inference(MixtureInference):
         x_o = np.asarray(x_o, dtype=float)
         proposal: Gaussians | None = None
         arrays: dict[str, Array] = {}
-        first = 0
+        classifier: Classifier | None = None
+        gathered: list[Simulations] = []
         for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(3)
+            seeds = np.random.SeedSequence((seed, number)).spawn(4)
             rng = np.random.default_rng(seeds[0])
             if proposal is None:
                 theta, share = prior.from_cube(rng.random((n, prior.n_parameters))), 1.0
             else:
-                theta, share = draw_inside(proposal, place, n, rng)
-            simulations, first = simulate(theta, first), first + n
+                theta, share = draw_inside(proposal, place, n, rng, trusted(classifier, proposal, place, seeds[2]))
+            gathered.append(simulate(theta, sum(map(len, gathered))))
             found = journal.recall(f"round-{number:02d}")
             if found is None:
                 arrays, log = self._learn(
-                    place, simulations, arrays, proposal, number=number, seed=seeds[1], x_o=x_o, journal=journal
+                    place, gathered[-1], arrays, proposal, number=number, seed=seeds[1], x_o=x_o, journal=journal
                 )
             else:
                 arrays = dict(found)
             posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
+            classifier = Classifier.from_arrays(arrays)
             if found is None:
-                log |= {"accepted_proposals": share} | said(posterior, number)
-                journal.record(f"round-{number:02d}", arrays, log)
+                classifier, foretold = self.classifier(prior, gathered, seeds[3])
+                log |= {"accepted_proposals": share} | said(posterior, number) | foretold
+                journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
             proposal = posterior.density.projected()
         return posterior
 

@@ -11,8 +11,17 @@ from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.inference import _mixtures, _weights
 from hhfit.inference._coordinates import Coordinates
+from hhfit.inference._failures import Classifier, sift
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, inside_mass, said
+from hhfit.inference._mixture_rounds import (
+    MixtureInference,
+    MixturePosterior,
+    Scores,
+    draw_inside,
+    inside_mass,
+    said,
+    trusted,
+)
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
@@ -77,39 +86,51 @@ class Inference(MixtureInference):
         x_o = np.asarray(x_o, dtype=float)
         proposal: Gaussians | None = None
         arrays: dict[str, Array] = {}
-        first = 0
+        classifier: Classifier | None = None
+        gathered: list[Simulations] = []
         for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(3)
-            theta, weight = self._propose(place, proposal, n, np.random.default_rng(seeds[0]))
-            simulations, first = simulate(theta, first), first + n
+            seeds = np.random.SeedSequence((seed, number)).spawn(4)
+            if proposal is not None:
+                classifier = trusted(classifier, proposal, place, seeds[2])
+            theta, weight = self._propose(place, proposal, n, np.random.default_rng(seeds[0]), classifier)
+            gathered.append(simulate(theta, sum(map(len, gathered))))
             found = journal.recall(f"round-{number:02d}")
             if found is None:
                 arrays, log = self._learn(
-                    place, simulations, weight, arrays, number=number, seed=seeds[1], x_o=x_o, journal=journal
+                    place, gathered[-1], weight, arrays, number=number, seed=seeds[1], x_o=x_o, journal=journal
                 )
             else:
                 arrays = dict(found)
             posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
+            classifier = Classifier.from_arrays(arrays)
             if found is None:
-                journal.record(f"round-{number:02d}", arrays, log | said(posterior, number))
+                classifier, foretold = self.classifier(prior, gathered, seeds[3])
+                log |= said(posterior, number) | foretold
+                journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
             proposal = posterior.density.tailed(self.freedom)
         return posterior
 
     def _propose(
-        self, place: Coordinates, proposal: Gaussians | None, n: int, rng: np.random.Generator
+        self,
+        place: Coordinates,
+        proposal: Gaussians | None,
+        n: int,
+        rng: np.random.Generator,
+        classifier: Classifier | None,
     ) -> tuple[Array, Array]:
         """Parameters ``(n, P)`` of a round, and their weights prior / proposal ``(n,)`` up to a factor."""
         prior = place.prior
-        theta = prior.from_cube(rng.random((n, prior.n_parameters)))
+        u, share = sift(lambda count: rng.random((count, prior.n_parameters)), n, classifier)
+        theta = prior.from_cube(u)
         if proposal is None:
             return theta, np.ones(n)
-        mass = inside_mass(proposal, place, rng)
+        mass = inside_mass(proposal, place, rng, classifier)
         ours = rng.random(n) >= self.defensive
-        theta[ours] = draw_inside(proposal, place, int(ours.sum()), rng)[0]
+        theta[ours] = draw_inside(proposal, place, int(ours.sum()), rng, classifier)[0]
         log_prior = place.log_prior(theta)
         log_ratio = proposal.log_prob(place.to(theta)) - np.log(mass) - log_prior
         with np.errstate(over="ignore"):
-            return theta, 1 / (self.defensive + (1 - self.defensive) * np.exp(log_ratio))
+            return theta, 1 / (self.defensive / share + (1 - self.defensive) * np.exp(log_ratio))
 
     def _weigh(self, weight: Array, x: Array, x_o: Array) -> tuple[Array, dict[str, float | bool]]:
         """Weights of mean 1 with the kernel in them, and what is known of them."""

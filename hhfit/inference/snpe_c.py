@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ import torch
 from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.inference._density import Density
+from hhfit.inference._failures import Classifier, sift
 from hhfit.inference._flows import Flows, initial
 from hhfit.inference._posterior import FlowPosterior
 from hhfit.inference._rounds import FlowInference, coverage, mass, need_usable, outcomes
@@ -54,19 +56,26 @@ class Inference(FlowInference):
         region = Region(np.asarray(x_o, dtype=float), prior.n_parameters)
         gathered: list[Simulations] = []
         density: Density | None = None
+        classifier: Classifier | None = None
         for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(3)
+            seeds = np.random.SeedSequence((seed, number)).spawn(4)
             rng = np.random.default_rng(seeds[0])
-            u = rng.random((n, region.size)) if density is None else density.sample_one(n, region.x_o, rng)
+            if density is None:
+                u, share = rng.random((n, region.size)), 1.0
+            else:
+                u, share = sift(partial(density.sample_one, x_o=region.x_o, rng=rng), n, classifier)
             gathered.append(simulate(prior.from_cube(u), sum(map(len, gathered))))
             found = journal.recall(f"round-{number:02d}")
             if found is not None:
-                density = Density.from_arrays(found)
+                density, classifier = Density.from_arrays(found), Classifier.from_arrays(found)
                 continue
             density, log = self._learn(prior, gathered, density, number=number, seed=seeds[1], journal=journal)
             points = density.sample_one(2000, region.x_o, np.random.default_rng(number))
             log |= outcomes(gathered[-1]) | mass(points, prior.contains(prior.from_cube(points)))
-            journal.record(f"round-{number:02d}", density.arrays(), log)
+            classifier, foretold = self.classifier(prior, gathered, seeds[3])
+            log |= {"kept_proposals": share} | foretold
+            arrays = density.arrays() | (classifier.arrays() if classifier else {})
+            journal.record(f"round-{number:02d}", arrays, log)
         assert density is not None, "a budget has at least one round"
         return FlowPosterior(prior, density, region, seeds[2])
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from hhfit.arrays import Array
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
+from hhfit.inference._failures import Classifier
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, said
+from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, said, trusted
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
@@ -44,15 +45,16 @@ class Inference(MixtureInference):
         tilts = [(np.zeros((prior.n_parameters,) * 2), np.zeros(prior.n_parameters))]
         arrays: dict[str, Array] = {}
         posterior: MixturePosterior | None = None
+        classifier: Classifier | None = None
         for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(3)
+            seeds = np.random.SeedSequence((seed, number)).spawn(4)
             rng = np.random.default_rng(seeds[0])
             if posterior is None:
                 theta, share = prior.from_cube(rng.random((n, prior.n_parameters))), 1.0
             else:
                 proposal = narrowed(posterior.density.projected(), place.precision)
                 tilts.append((proposal.precision[0] - place.precision, proposal.precision[0] @ proposal.mean[0]))
-                theta, share = draw_inside(proposal, place, n, rng)
+                theta, share = draw_inside(proposal, place, n, rng, trusted(classifier, proposal, place, seeds[2]))
             gathered.append(simulate(theta, sum(map(len, gathered))))
             found = journal.recall(f"round-{number:02d}")
             if found is None:
@@ -60,9 +62,11 @@ class Inference(MixtureInference):
             else:
                 arrays = dict(found)
             posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
+            classifier = Classifier.from_arrays(arrays)
             if found is None:
-                log |= {"accepted_proposals": share} | said(posterior, number)
-                journal.record(f"round-{number:02d}", arrays, log)
+                classifier, foretold = self.classifier(prior, gathered, seeds[3])
+                log |= {"accepted_proposals": share} | said(posterior, number) | foretold
+                journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
         assert posterior is not None, "a budget has at least one round"
         return posterior
 

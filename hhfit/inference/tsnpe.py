@@ -1,6 +1,6 @@
 """Truncated sequential neural posterior estimation, with a bounded density."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -45,7 +45,7 @@ class Inference(FlowInference):
         region = Region(np.asarray(x_o, dtype=float), prior.n_parameters)
         gathered: list[Simulations] = []
         for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(4)
+            seeds = np.random.SeedSequence((seed, number)).spawn(5)
             u, drawn = region.sample(n, seeds[0])
             gathered.append(simulate(prior.from_cube(u), sum(map(len, gathered))))
             cut = self._round(prior, gathered, region, number, seeds, journal=journal, drawn=drawn)
@@ -88,6 +88,8 @@ class Inference(FlowInference):
         points = posterior.sample_cube(2000, number)
         log |= outcomes(gathered[-1]) | drawn | mass(points, prior.contains(prior.from_cube(points)))
         log |= {"inside_region": posterior.inside, "confined": posterior.confined}
-        cut = region.propose(density, self.quantile, seeds[3])
+        classifier, foretold = self.classifier(prior, gathered, seeds[4], region)
+        log |= foretold
+        cut = replace(region.propose(density, self.quantile, seeds[3]), classifier=classifier)
         journal.record(key, density.arrays() | _truncation.arrays(cut), log)
         return cut
