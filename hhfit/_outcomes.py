@@ -17,6 +17,9 @@ _FALL, _SWING, _GROWTH = 10.0, 5.0, 0.5
 """A spike has ended [mV below its peak]; a turning point counts [mV]; a cycle grows by this at both ends [mV]."""
 
 _CYCLES, _TURNS = 4, 6
+_BEYOND, _WIDE = 3, 50.0
+"""So many turning points, each so far from the one before [mV], lie beyond what ion channels can reach."""
+
 _LEAST = 40.0
 """Shortest stimulus in which a block, and shortest time before it in which a drift, is looked for [ms]."""
 
@@ -66,10 +69,10 @@ def _spikes(v: Array, stride: int, lag: int, rise: float, peak: float, times: Ar
 
 @_jit
 def _grows(v: Array, stride: int, floor: float, ceiling: float) -> bool:
-    """Whether an oscillation grows over several cycles and leaves what ion channels can reach."""
-    rising, extreme = True, v[0]
+    """Whether an oscillation leaves what ion channels can reach: again and again, or growing over several cycles."""
+    rising, extreme, turned = True, v[0], v[0]
     top = last_top = bottom = last_bottom = np.nan
-    cycles = 0
+    cycles = beyond = 0
     for i in range(0, v.size, stride):
         if (v[i] > extreme) == rising:
             extreme = v[i]
@@ -80,9 +83,10 @@ def _grows(v: Array, stride: int, floor: float, ceiling: float) -> bool:
                 last_bottom, bottom = bottom, extreme
                 grown = top - last_top > _GROWTH and last_bottom - bottom > _GROWTH
                 cycles = cycles + 1 if grown else 0
-            if cycles >= _CYCLES and (bottom < floor or top > ceiling):
+            beyond += abs(extreme - turned) > _WIDE and (extreme < floor or extreme > ceiling)
+            if beyond >= _BEYOND or (cycles >= _CYCLES and (bottom < floor or top > ceiling)):
                 return True
-            rising, extreme = not rising, v[i]
+            rising, extreme, turned = not rising, v[i], extreme
     return False
 
 

@@ -26,8 +26,8 @@ class Limits:
     Args:
         lowest: A membrane potential below this is a runaway [mV].
         highest: One above this is a runaway [mV].
-        floor: An oscillation that grows over four cycles and gets below this diverges [mV]: no cell gets there by
-            its own currents, whose lowest reversal potential is that of potassium.
+        floor: An oscillation that gets below this three times, or while it grows over four cycles, diverges [mV]: no
+            cell gets there by its own currents, whose lowest reversal potential is that of potassium.
         ceiling: The same above this, which lies above the reversal potential of sodium [mV].
         zigzag: A voltage that jumps by more than this at every sample, there and back, six times in a row, is an
             instability of the integrator, hence diverging [mV].
