@@ -93,9 +93,9 @@ def three_spikes(lost, bar, options):
 
 def autapse(which, method, options):
     """Largest share of failures from round 2 on, as a share of round 1's."""
-    problem, first = {"one": (_autapse.ONE, 0.49), "two": (_autapse.TWO, 0.39)}[which]
+    problem, first = {"one": (_autapse.ONE, 0.39), "two": (_autapse.TWO, 0.49)}[which]
     x_o = problem.simulate(problem.truth[None], 10_000_000).x[0]
-    budget = Budget(1000 if options.quick else 5000, 4)
+    budget = Budget(1000 if options.quick else 8000, 4)
     journal = Memory()
     algorithm = inference.get(method, budget, **options.settings(method))
     algorithm.fit(problem.prior, problem.simulate, x_o, options.seed, journal)

@@ -52,6 +52,7 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "boundary_mass": boundary_mass(result.samples, prior),
         "effective_sample_size": effective_sample_size(result.samples),
         "outcomes": outcomes(result.simulations),
+        "outcomes_by_round": [outcomes(first)] + [outcomes(rows) for _, rows in later_rounds(result)],
         "predictive_failed": float(1.0 - result.predictive.simulations.usable.mean()),
         "spikes": spike_agreement(result.predictive, result.recording.protocol, result.recording.sweeps),
         "features": feature_errors(drawn, first, x_o, names=names, scales=scales),

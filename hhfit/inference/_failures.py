@@ -113,7 +113,7 @@ def train(
     temperature = _temperature(outside, labels)
     chances = _softmax(outside / temperature)
     chance = chances[:, valid].sum(axis=1)
-    threshold = _threshold(chance[within & usable], lost_mass)
+    threshold = _threshold(chance[within], usable[within], lost_mass)
     found = Classifier(classes, valid, trained, temperature, threshold)
     log |= {
         "classifier_rows": len(u),
@@ -121,7 +121,7 @@ def train(
         "classifier_brier_of_base_rate": float(usable.mean() * (1 - usable.mean())),
         "classifier_confusion": _confusion(labels, chances.argmax(axis=1), classes),
         "classifier_threshold": threshold,
-        "classifier_lost_mass": _realised(chance, within & usable, lost_mass),
+        "classifier_lost_mass": _realised(chance[within], usable[within], lost_mass),
         "classifier_cut_off": float(np.mean(chance[within] < threshold)),
     }
     if log["classifier_brier"] >= log["classifier_brier_of_base_rate"]:
@@ -231,16 +231,24 @@ def _temperature(logits: Array, labels: Array) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
 
 
-def _threshold(chance: Array, lost_mass: float) -> float:
-    """Largest threshold that at most this share of usable rows falls below."""
-    return float(np.sort(chance)[int(np.floor(lost_mass * len(chance)))])
+def _threshold(chance: Array, usable: Array, lost_mass: float) -> float:
+    """Largest threshold below which at most this share of usable rows falls.
+
+    Where that is less than one row, below which the chances of all rows add up to at most this share.
+    """
+    count = int(np.floor(lost_mass * usable.sum()))
+    if count:
+        return float(np.sort(chance[usable])[count])
+    ordered = np.sort(chance)
+    return float(ordered[np.searchsorted(np.cumsum(ordered) / ordered.sum(), lost_mass, side="right")])
 
 
 def _realised(chance: Array, usable: Array, lost_mass: float) -> float:
     """Share of usable rows below the threshold that the other half of them sets, the mean of both halves."""
-    rows = np.flatnonzero(usable)
-    halves = rows[::2], rows[1::2]
-    below = [float(np.mean(chance[one] < _threshold(chance[two], lost_mass))) for one, two in (halves, halves[::-1])]
+    below = []
+    for half in (0, 1):
+        threshold = _threshold(chance[half::2], usable[half::2], lost_mass)
+        below.append(np.mean(chance[1 - half :: 2][usable[1 - half :: 2]] < threshold))
     return float(np.mean(below))
 
 

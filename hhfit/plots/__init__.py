@@ -9,6 +9,7 @@
     marginal(result, p)         one of them, for a page of small figures
     pairs(result)               pair plot: marginals and upper triangle
     feature_errors(result)      posterior predictive of every feature, in prior sd
+    outcomes(result)            share of every outcome along the parameters that tell them apart
     attribution(result)         bits that each feature gives on each parameter
     calibration(result)         expected coverage, ranks of the truth
     png(figure) -> bytes        save(figure, path)  PNG and PDF
@@ -19,6 +20,7 @@ stay apart for colour-blind readers and in grey (Okabe & Ito palette). Nothing t
 
 from hhfit.plots._attribution import attribution
 from hhfit.plots._checks import calibration, feature_errors
+from hhfit.plots._outcomes import outcomes
 from hhfit.plots._posterior import marginal, marginals, pairs
 from hhfit.plots._style import png, save, styled, unit_label
 from hhfit.plots._traces import first_spikes, kept_sweeps, spike_counts, sweep, traces
@@ -31,6 +33,7 @@ __all__ = [
     "kept_sweeps",
     "marginal",
     "marginals",
+    "outcomes",
     "pairs",
     "png",
     "save",

@@ -17,7 +17,7 @@ from hhfit import diagnostics, plots
 from hhfit.report._attribution import conclusions
 from hhfit.report._methods import citations, methods
 from hhfit.result import FitResult
-from hhfit.traces import Status
+from hhfit.traces import MACHINE, Status
 
 __all__ = ["write"]
 
@@ -49,6 +49,8 @@ def write(result: FitResult, folder: Path) -> Path:
     attributed = result.checks.get("attribution", {"features": []})
     if attributed["features"]:
         drawn["attribution"] = plots.attribution(result)
+    if len(result.checks["outcomes"]) > 1:
+        drawn["outcomes"] = plots.outcomes(result)
     (folder / "figures").mkdir(exist_ok=True)
     images: dict[str, Any] = {
         name: _embedded(figure, plots.save(figure, folder / "figures" / name)) for name, figure in drawn.items()
@@ -88,7 +90,10 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
     return template.render(
         result=result,
         checks=result.checks,
-        images={"calibration": None, "attribution": None, **images},
+        images={"calibration": None, "attribution": None, "outcomes": None, **images},
+        failing=[status.name for status in result.simulations.fail_on],
+        failed_share=1.0 - float(result.simulations.usable.mean()),
+        thinned=_thinned(result),
         rests_on=conclusions(result.checks["attribution"]) if "attribution" in images else [],
         parameters=_parameters(result),
         headline=_HEADLINES[result.checks["verdict"]["word"]],
@@ -100,6 +105,27 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
         shifts=diagnostics.sentences((result.checks["sensitivity"] or {"rows": []})["rows"]),
         suspects=[(name, p) for name, p in _misspecified(result.checks) if p > 0.5],
     )
+
+
+def _thinned(result: FitResult) -> list[str]:
+    """What thinning by the classifier of failures did, in sentences."""
+    used = [(k, log) for k, log in enumerate(result.rounds, start=1) if log.get("classifier") == "used"]
+    sentences = []
+    if used:
+        number, log = used[-1]
+        sentences.append(
+            f"From round {used[0][0] + 1} on, parameters that promised no usable simulation were left out: "
+            f"{100 * log['classifier_cut_off']:.0f} % of what would have been simulated after round {number}, at the "
+            f"cost of {100 * log['classifier_lost_mass']:.2f} % of the usable simulations (Brier score "
+            f"{log['classifier_brier']:.3f}, {log['classifier_brier_of_base_rate']:.3f} without foresight)."
+        )
+    lost = sum(int((result.simulations.status == status).sum()) for status in MACHINE)
+    if lost:
+        sentences.append(
+            f"{lost} simulations were lost to timeouts or crashes. They depend on the machine as well as on the "
+            "parameters, so that the posterior, which is that of a machine that does not fail, may be biased there."
+        )
+    return sentences
 
 
 _LATER = ("validation", "sensitivity", "robust")

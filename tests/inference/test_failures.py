@@ -1,0 +1,158 @@
+"""The classifier of failures: what it learns, when it refuses, and that it biases nothing."""
+
+import numpy as np
+import pytest
+
+from hhfit import inference
+from hhfit.inference import Budget
+from hhfit.inference._failures import Classifier, kept, sift, train
+from hhfit.journal import Memory
+from hhfit.prior import Marginal, Prior
+from hhfit.simulations import Simulations
+from hhfit.traces import Status
+
+PRIOR = Prior(("a", "b"), ("1", "1"), (Marginal("uniform", 0.0, 1.0), Marginal("uniform", 0.0, 1.0)))
+SEED = np.random.SeedSequence(3)
+QUICK = {"members": 2, "hidden": 16, "steps": 60, "steps_between": 60}
+METHODS = {
+    "tsnpe": QUICK,
+    "snpe_c": QUICK,
+    "snpe_a": {"epochs": 5},
+    "snpe_b": {"epochs": 5},
+    "snpe_c_mixture": {"epochs": 5},
+}
+
+
+def rows_of(u, status):
+    return Simulations(u, np.zeros((len(u), 1)), status, np.arange(len(u)))
+
+
+def xor(n, seed=0):
+    """Failing where exactly one of two parameters is large, as in the autapse."""
+    u = np.random.default_rng(seed).random((n, 2))
+    return u, np.where((u[:, 0] > 0.5) != (u[:, 1] > 0.4), Status.RUNAWAY, Status.OK)
+
+
+def test_it_learns_an_exclusive_or():
+    u, status = xor(1500)
+    found, log = train(u, rows_of(u, status), 1e-3, SEED)
+    fresh, truth = xor(4000, seed=1)
+    right = (found.chance_usable(fresh) > 0.5) == (truth == Status.OK)
+    assert right.mean() > 0.97
+    assert log["classifier"] == "used"
+    assert log["classifier_brier"] < 0.1 * log["classifier_brier_of_base_rate"]
+    table = log["classifier_confusion"]
+    assert table["runaway"]["runaway"] > 20 * table["runaway"]["ok"]
+
+
+def test_it_loses_no_more_than_it_may():
+    u, status = xor(3000)
+    found, log = train(u, rows_of(u, status), 0.01, SEED)
+    fresh, truth = xor(20_000, seed=1)
+    lost = np.mean(~found.keeps(fresh[truth == Status.OK]))
+    assert lost < 0.02
+    assert abs(lost - log["classifier_lost_mass"]) < 0.01
+    assert np.mean(found.keeps(fresh[truth != Status.OK])) < 0.2
+
+
+def test_outcomes_are_told_apart_and_chances_add_up():
+    u = np.random.default_rng(0).random((1500, 2))
+    status = np.select([u[:, 0] < 0.3, u[:, 0] < 0.6], [Status.SILENT, Status.RUNAWAY], Status.OK)
+    found, _ = train(u, rows_of(u, status), 1e-3, SEED)
+    assert found.classes.tolist() == [Status.OK, Status.SILENT, Status.RUNAWAY]
+    assert found.usable.tolist() == [True, True, False]
+    chances = found.chances(np.array([[0.1, 0.5], [0.45, 0.5], [0.9, 0.5]]))
+    assert np.allclose(chances.sum(axis=1), 1)
+    assert chances.argmax(axis=1).tolist() == [1, 2, 0]
+
+
+def test_chances_are_calibrated():
+    rng = np.random.default_rng(0)
+    u = rng.random((3000, 2))
+    status = np.where(rng.random(3000) < u[:, 0], Status.OK, Status.RUNAWAY)
+    found, _ = train(u, rows_of(u, status), 0.3, SEED)
+    fresh = rng.random((4000, 2))
+    assert np.abs(found.chance_usable(fresh) - fresh[:, 0]).mean() < 0.06
+
+
+@pytest.mark.parametrize(
+    ("n", "failing", "words"),
+    [(100, 50, "100 rows, at least 200"), (400, 5, "5 failed rows"), (400, 395, "5 usable rows")],
+)
+def test_it_says_when_there_is_too_little(n, failing, words):
+    u = np.random.default_rng(0).random((n, 2))
+    status = np.where(np.arange(n) < failing, Status.RUNAWAY, Status.OK)
+    found, log = train(u, rows_of(u, status), 1e-3, SEED)
+    assert found is None
+    assert words in log["classifier"]
+
+
+def test_it_is_not_used_where_it_foretells_nothing():
+    rng = np.random.default_rng(0)
+    u = rng.random((600, 2))
+    found, log = train(u, rows_of(u, np.where(rng.random(600) < 0.5, Status.OK, Status.RUNAWAY)), 1e-3, SEED)
+    assert found is None
+    assert log["classifier"].startswith("not used")
+
+
+def test_what_the_machine_lost_is_counted_and_teaches_nothing():
+    u, status = xor(1500)
+    lost = np.arange(1500) % 10 == 0
+    spoilt = np.where(lost, Status.TIMEOUT, status)
+    found, log = train(u, rows_of(u, spoilt), 1e-3, SEED)
+    without, _ = train(u[~lost], rows_of(u[~lost], status[~lost]), 1e-3, SEED)
+    assert log["lost_by_machine"] == 150
+    assert np.array_equal(found.chances(u), without.chances(u))
+
+
+def test_it_is_the_same_after_storage():
+    u, status = xor(800)
+    found, _ = train(u, rows_of(u, status), 1e-3, SEED)
+    again = Classifier.from_arrays(found.arrays() | {"other": np.zeros(2)})
+    assert np.array_equal(found.chances(u), again.chances(u))
+    assert again.threshold == found.threshold
+    assert Classifier.from_arrays({"other": np.zeros(2)}) is None
+
+
+def test_sifting_has_an_end():
+    never = Classifier(np.array([0, 4]), np.array([True, False]), {}, threshold=2.0)
+    never.__dict__["keeps"] = lambda u: np.zeros(len(u), bool)
+    u, share = sift(np.random.default_rng(0).random, 10, None)
+    assert (len(u), share) == (10, 1.0)
+    u, share = sift(lambda n: np.random.default_rng(n).random((n, 2)), 10, never)
+    assert (u.shape, share) == ((10, 2), 0.0)
+    assert kept(None, u).all()
+
+
+def simulate(theta, first):
+    """Noisy copies of the parameters; those with a sum above 1.1 fail."""
+    rng = np.random.default_rng((8, first))
+    x = theta + 0.1 * rng.standard_normal(theta.shape)
+    failed = theta.sum(axis=1) > 1.1
+    status = np.where(failed, Status.RUNAWAY, Status.OK)
+    return Simulations(theta, np.where(failed[:, None], np.nan, x), status, first + np.arange(len(theta)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_wastes_less_and_resumes_the_same(method):
+    x_o = np.array([0.5, 0.5])
+    shares, samples = {}, {}
+    for thin in (True, False):
+        journal = Memory()
+        algorithm = inference.get(method, Budget(900, 3), thin=thin, **METHODS[method])
+        posterior = algorithm.fit(PRIOR, simulate, x_o, 1, journal)
+        shares[thin] = [log["failed_share"] for log in journal.logs.values()]
+        samples[thin] = posterior.sample(200, 1)
+        if thin:
+            assert journal.logs["round-01"]["classifier"] == "used"
+            again = algorithm.fit(PRIOR, simulate, x_o, 1, journal)
+            assert np.array_equal(again.sample(200, 1), samples[True])
+    assert shares[True][0] == shares[False][0]
+    assert np.mean(shares[True][1:]) < 0.6 * np.mean(shares[False][1:]) + 0.01
+
+
+def test_the_last_round_trains_no_classifier():
+    journal = Memory()
+    inference.get("tsnpe", Budget(600, 2), **QUICK).fit(PRIOR, simulate, np.array([0.5, 0.5]), 1, journal)
+    assert "classifier" in journal.logs["round-01"]
+    assert "classifier" not in journal.logs["round-02"]
