@@ -107,3 +107,8 @@ def test_report_without_these_says_how_to_get_them(bad_page):
     text = text_of(bad_page)
     assert "Sweeps that were not fitted" not in text
     assert "hhfit check DIR --sensitivity" in text
+
+
+def test_report_of_a_fit_whose_calibration_was_not_measured_is_written(make_fit, tmp_path):
+    page = report.write(make_fit(held_out=5), tmp_path).read_text(encoding="utf-8")
+    assert "not measured: only " in page
