@@ -16,10 +16,10 @@ from hhfit import __version__, diagnostics, example, extractors, inference, repo
 from hhfit import model as models
 from hhfit.arrays import Array
 from hhfit.discrepancy import Discrepancy
-from hhfit.errors import InputError, UnsupportedError
+from hhfit.errors import InputError
 from hhfit.extractors import FeatureSet
 from hhfit.extractors.spikes import spike_counts
-from hhfit.inference import Budget
+from hhfit.inference import Budget, Inference
 from hhfit.model import Model
 from hhfit.posterior import Amortized, Posterior
 from hhfit.preparation import Corrections, Prepared, prepare
@@ -132,6 +132,17 @@ class Fit:
         return self.features(recording.response[None], recording.protocol)[0]
 
     @property
+    def inference(self) -> Inference:
+        """The inference method.
+
+        Raises:
+            UnsupportedError: If it cannot learn the embedding of the feature set.
+        """
+        settings, protocol = self.settings, self.prepared.recording.protocol
+        learned = {"sampled": self.features.sampled(protocol)} if self.features.embedding else {}
+        return inference.get(settings.method, settings.budget, **learned)
+
+    @property
     def task(self) -> Simulation:
         """What a worker does."""
         recording, settings = self.prepared.recording, self.settings
@@ -229,16 +240,12 @@ def plan(
 
     Raises:
         InputError: If anything given is wrong.
-        UnsupportedError: If the simulator cannot run the model.
+        UnsupportedError: If the simulator cannot run the model, or the method not learn an embedding.
     """
     prepared = prepare(recording, model, corrections)
     features = extractors.load(settings.features)
-    if features.embedding:
-        raise UnsupportedError(
-            f"feature set {features.name!r} needs a network that no inference method trains yet; use another --features"
-        )
     planned = Fit(prepared, features, settings, truth)
-    inference.get(settings.method, settings.budget)
+    _ = planned.inference
     simulators.get(settings.simulator, prepared.model, prepared.recording.protocol, step=settings.step)
     _ = prepared.model.prior
     if np.isnan(planned.x_o).all():
@@ -284,6 +291,8 @@ def resume(out: str | Path, *, workers: int = 0, scheduler: str = "", progress: 
 
 def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
     watch = Stopwatch()
+    for sentence in planned.prepared.assumptions:
+        run.explain(f"assumed: {sentence}")
     with workers as pool:
         bench = Bench(planned, pool, run, watch)
         bare = compute(planned, run, bench)
@@ -292,6 +301,8 @@ def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
             bare = replace(bare, known=bench.known(bare.posterior))
             checks = diagnostics.check(bare, planned.settings.seed)
             run.progress("checking", 1, 1, "")
+        with watch.stage("attribution"):
+            checks["attribution"] = _attribution(planned, bare, run)
     result = replace(bare, checks=checks, timings=dict(watch.stages))
     keep(result, run)
     return result
@@ -301,7 +312,9 @@ def keep(result: FitResult, run: RunDirectory) -> None:
     """Write everything that a finished fit leaves."""
     run.write_samples(result.posterior.names, result.samples)
     run.write_summary(summarize(result))
+    run.progress("report", 0, 1, "")
     report.write(result, run.folder)
+    run.progress("report", 1, 1, "")
     run.finish()
 
 
@@ -314,11 +327,13 @@ def compute(planned: Fit, run: RunDirectory, bench: "Bench") -> FitResult:
         bench: Where it simulates.
     """
     settings, watch = planned.settings, bench.watch
-    method = inference.get(settings.method, settings.budget)
+    method = planned.inference
     with watch.stage("inference"):
         posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
     with watch.stage("sampling the posterior"):
+        run.progress("sampling the posterior", 0, settings.samples, "")
         samples = posterior.sample(settings.samples, settings.seed)
+        run.progress("sampling the posterior", settings.samples, settings.samples, "")
     with watch.stage("posterior prediction"):
         predictive = bench.predict(samples, planned.prepared.recording)
     with watch.stage("checks"):
@@ -367,13 +382,17 @@ class Bench:
                 theta = self._run.adopted(theta, first)
             parts, missing = self._run.stored(theta, first, call)
             parts = [replace(rows, fail_on=self.task.fail_on) for rows in parts]
-            finished = len(theta) - len(missing)
+            finished, started = len(theta) - len(missing), time.monotonic()
+            if finished:
+                self._run.explain(f"round {call}: {finished} of {len(theta)} simulations are there already")
             for rows in self._pool.map(self.task, theta[missing], self._planned.settings.seed, first + missing):
                 self._run.save(rows, call)
                 parts.append(rows)
                 finished += len(rows)
-                failed = sum(int((~part.usable).sum()) for part in parts)
-                self._run.progress(f"round {call}: simulating", finished, len(theta), f"{failed} failed")
+                failed = sum(int((~part.usable).sum()) for part in parts) / finished
+                rate = (finished - len(theta) + len(missing)) / max(time.monotonic() - started, 1e-3)
+                note = f"{rate:.3g} per s, {failed:.1%} failed"
+                self._run.progress(f"round {call}: simulating", finished, len(theta), note)
         self.watch.stages["simulation"]["cpu_s"] += self._pool.usage.cpu_s - spent
         self.done.append(join(parts))
         self.seen.append(self._blurred(self.done[-1]))
@@ -425,6 +444,17 @@ class Bench:
         return Predictive(simulations, columns["response"], columns["spikes"], recorded)
 
 
+def _attribution(planned: Fit, bare: FitResult, run: RunDirectory) -> dict[str, Any]:
+    if not isinstance(bare.posterior, Amortized):
+        return {"features": [], "reason": "this method does not simulate the prior"}
+    settings, protocol = planned.settings, planned.prepared.recording.protocol
+    first = diagnostics.prior_simulations(bare)
+    noisy = Discrepancy.of(first, settings.tolerance, settings.seed)(first)
+    groups, sampled = planned.features.groups(protocol), planned.features.sampled(protocol)
+    prior = bare.posterior.prior
+    return inference.attribute(noisy, prior, bare.x_o, groups, sampled=sampled, seed=settings.seed, journal=run)
+
+
 def _tolerated(settings: Settings) -> str:
     if settings.tolerance == 0:
         return (
@@ -443,7 +473,7 @@ def summarize(result: FitResult) -> dict[str, Any]:
         "recording": dict(result.recording.provenance),
         "sweeps": result.recording.sweeps.tolist(),
         "model": result.model.name,
-        "features": dict(zip(result.feature_names, result.x_o.tolist(), strict=True)),
+        "features": {result.feature_names[k]: float(result.x_o[k]) for k in result.checked},
         "settings": dict(result.settings),
         "assumptions": list(result.assumptions),
         "units": dict(zip(prior.names, prior.units, strict=True)),

@@ -49,6 +49,10 @@ class Simulations:
             self, theta=self.theta[which], x=self.x[which], status=self.status[which], index=self.index[which]
         )
 
+    def columns(self, which: Array) -> "Simulations":
+        """The same rows with some of their features."""
+        return replace(self, x=self.x[:, which])
+
 
 def join(parts: Sequence[Simulations]) -> Simulations:
     """All rows of several sets, in order of their simulation index."""

@@ -111,3 +111,20 @@ class Simulator(ABC):
 def row_generator(seed: int, index: int, sweep: int) -> np.random.Generator:
     """The generator of one sweep of one simulation, whatever batch it runs in."""
     return np.random.Generator(np.random.Philox(key=[seed, index * 4096 + sweep]))
+
+
+def need_point(model: Model, name: str) -> None:
+    """Raise unless a model is of one compartment, with channels of rates alone.
+
+    Raises:
+        UnsupportedError: If it has a morphology or a channel in NMODL.
+    """
+    for mechanism in model.mechanisms:
+        raise UnsupportedError(
+            f"{model.name}: simulator {name!r} cannot run {mechanism.file}, which is NMODL; take --simulator neuron"
+        )
+    if model.morphology is not None:
+        raise UnsupportedError(
+            f"{model.name}: simulator {name!r} runs cells of one compartment only, and this one has a morphology; "
+            "take --simulator neuron"
+        )
