@@ -31,7 +31,7 @@ MOST_SERIES = 1000
 SHOWN_AFTER = 3.0
 """Seconds after which a progress bar appears."""
 
-_BLOCK_BYTES = 2**26
+_BLOCK_BYTES, _BLOCK_ROWS = 2**26, 32
 
 
 def simulate(  # noqa: PLR0913 - one argument per option
@@ -143,7 +143,7 @@ def _run(simulator: "Simulator", theta: "Array", seed: int) -> "Traces":
     """Simulate in blocks; a bar appears when it takes long."""
     from hhfit.traces import Traces
 
-    size = max(int(_BLOCK_BYTES / (8 * simulator.protocol.command.size)), 1)
+    size = min(max(int(_BLOCK_BYTES / (8 * simulator.protocol.command.size)), 1), _BLOCK_ROWS)
     response = np.empty((len(theta), *simulator.protocol.command.shape))
     status = np.zeros(len(theta), int)
     began = time.monotonic()

@@ -109,6 +109,11 @@ def test_report_without_these_says_how_to_get_them(bad_page):
     assert "hhfit check DIR --sensitivity" in text
 
 
+def test_report_of_a_fit_whose_calibration_was_not_measured_is_written(make_fit, tmp_path):
+    page = report.write(make_fit(held_out=5), tmp_path).read_text(encoding="utf-8")
+    assert "not measured: only " in page
+
+
 def test_page_says_which_feature_informs_which_parameter(fit, tmp_path):
     found = {"reason": "", "features": ["width", "rest"], "parameters": ["g_na", "g_leak"], "simulations": 900}
     found |= {"alone": [[1.2, 0.0], [0.4, 0.1]], "lost": [[0.9, 0.0], [0.0, 0.0]], "all": [1.5, 0.1]}
