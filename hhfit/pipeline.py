@@ -16,10 +16,10 @@ from hhfit import __version__, diagnostics, example, extractors, inference, repo
 from hhfit import model as models
 from hhfit.arrays import Array
 from hhfit.discrepancy import Discrepancy
-from hhfit.errors import InputError, UnsupportedError
+from hhfit.errors import InputError
 from hhfit.extractors import FeatureSet
 from hhfit.extractors.spikes import spike_counts
-from hhfit.inference import Budget
+from hhfit.inference import Budget, Inference
 from hhfit.model import Model
 from hhfit.posterior import Amortized, Posterior
 from hhfit.preparation import Corrections, Prepared, prepare
@@ -30,6 +30,7 @@ from hhfit.run import earlier as simulations_of
 from hhfit.simulations import Simulations, join
 from hhfit.simulators import DEFAULT_STEP
 from hhfit.task import Predicted, Prediction, Simulation
+from hhfit.traces import Status, failures
 from hhfit.workers import Workers
 
 PACKAGES = ("numpy", "torch", "sbi", "zuko", "neuron", "brian2", "efel", "numba")
@@ -66,6 +67,8 @@ class Settings:
             prior prediction. No model is the neuron; 0 claims that this one is.
         samples: Draws from the posterior that are kept.
         predictions: Draws that are simulated again for the posterior prediction.
+        fail_on: Outcomes that count as failed simulations, separated by commas, beside those that leave no trace
+            (not_finite, solver, timeout, crashed): of silent, spontaneous, block, runaway, diverging.
 
     Raises:
         InputError: If a number cannot be.
@@ -81,6 +84,7 @@ class Settings:
     tolerance: float = 0.05
     samples: int = 10_000
     predictions: int = 100
+    fail_on: str = "runaway,diverging"
 
     def __post_init__(self) -> None:
         for name in ("samples", "predictions"):
@@ -92,6 +96,12 @@ class Settings:
             raise InputError(f"tolerance is {self.tolerance}, must be from 0 to below 10")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
+        _ = self.failures
+
+    @property
+    def failures(self) -> frozenset[Status]:
+        """Outcomes that count as failed simulations."""
+        return failures(name.strip() for name in self.fail_on.split(",") if name.strip())
 
     @property
     def budget(self) -> Budget:
@@ -122,10 +132,28 @@ class Fit:
         return self.features(recording.response[None], recording.protocol)[0]
 
     @property
+    def inference(self) -> Inference:
+        """The inference method.
+
+        Raises:
+            UnsupportedError: If it cannot learn the embedding of the feature set.
+        """
+        settings, protocol = self.settings, self.prepared.recording.protocol
+        learned = {"sampled": self.features.sampled(protocol)} if self.features.embedding else {}
+        return inference.get(settings.method, settings.budget, **learned)
+
+    @property
     def task(self) -> Simulation:
         """What a worker does."""
         recording, settings = self.prepared.recording, self.settings
-        return Simulation(self.prepared.model, recording.protocol, self.features, settings.simulator, settings.step)
+        return Simulation(
+            self.prepared.model,
+            recording.protocol,
+            self.features,
+            settings.simulator,
+            settings.step,
+            settings.failures,
+        )
 
 
 class Stopwatch:
@@ -212,16 +240,12 @@ def plan(
 
     Raises:
         InputError: If anything given is wrong.
-        UnsupportedError: If the simulator cannot run the model.
+        UnsupportedError: If the simulator cannot run the model, or the method not learn an embedding.
     """
     prepared = prepare(recording, model, corrections)
     features = extractors.load(settings.features)
-    if features.embedding:
-        raise UnsupportedError(
-            f"feature set {features.name!r} needs a network that no inference method trains yet; use another --features"
-        )
     planned = Fit(prepared, features, settings, truth)
-    inference.get(settings.method, settings.budget)
+    _ = planned.inference
     simulators.get(settings.simulator, prepared.model, prepared.recording.protocol, step=settings.step)
     _ = prepared.model.prior
     if np.isnan(planned.x_o).all():
@@ -277,6 +301,8 @@ def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
             bare = replace(bare, known=bench.known(bare.posterior))
             checks = diagnostics.check(bare, planned.settings.seed)
             run.progress("checking", 1, 1, "")
+        with watch.stage("attribution"):
+            checks["attribution"] = _attribution(planned, bare, run)
     result = replace(bare, checks=checks, timings=dict(watch.stages))
     keep(result, run)
     return result
@@ -301,7 +327,7 @@ def compute(planned: Fit, run: RunDirectory, bench: "Bench") -> FitResult:
         bench: Where it simulates.
     """
     settings, watch = planned.settings, bench.watch
-    method = inference.get(settings.method, settings.budget)
+    method = planned.inference
     with watch.stage("inference"):
         posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
     with watch.stage("sampling the posterior"):
@@ -355,6 +381,7 @@ class Bench:
             if call == 1:
                 theta = self._run.adopted(theta, first)
             parts, missing = self._run.stored(theta, first, call)
+            parts = [replace(rows, fail_on=self.task.fail_on) for rows in parts]
             finished, started = len(theta) - len(missing), time.monotonic()
             if finished:
                 self._run.explain(f"round {call}: {finished} of {len(theta)} simulations are there already")
@@ -411,8 +438,21 @@ class Bench:
         parts.sort(key=lambda part: part.index[0])
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Predicted.names()}
         recorded = spike_counts(recording.response[None], recording.protocol, planned.features.settings)[0]
-        simulations = Simulations(*(columns[name] for name in ("theta", "x", "status", "index")))
+        simulations = Simulations(
+            *(columns[name] for name in ("theta", "x", "status", "index")), fail_on=self.task.fail_on
+        )
         return Predictive(simulations, columns["response"], columns["spikes"], recorded)
+
+
+def _attribution(planned: Fit, bare: FitResult, run: RunDirectory) -> dict[str, Any]:
+    if not isinstance(bare.posterior, Amortized):
+        return {"features": [], "reason": "this method does not simulate the prior"}
+    settings, protocol = planned.settings, planned.prepared.recording.protocol
+    first = diagnostics.prior_simulations(bare)
+    noisy = Discrepancy.of(first, settings.tolerance, settings.seed)(first)
+    groups, sampled = planned.features.groups(protocol), planned.features.sampled(protocol)
+    prior = bare.posterior.prior
+    return inference.attribute(noisy, prior, bare.x_o, groups, sampled=sampled, seed=settings.seed, journal=run)
 
 
 def _tolerated(settings: Settings) -> str:
@@ -433,7 +473,7 @@ def summarize(result: FitResult) -> dict[str, Any]:
         "recording": dict(result.recording.provenance),
         "sweeps": result.recording.sweeps.tolist(),
         "model": result.model.name,
-        "features": dict(zip(result.feature_names, result.x_o.tolist(), strict=True)),
+        "features": {result.feature_names[k]: float(result.x_o[k]) for k in result.checked},
         "settings": dict(result.settings),
         "assumptions": list(result.assumptions),
         "units": dict(zip(prior.names, prior.units, strict=True)),

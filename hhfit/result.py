@@ -96,6 +96,15 @@ class FitResult:
         return self.features.names(self.recording.protocol)
 
     @cached_property
+    def checked(self) -> Array:
+        """Columns of the features that checks look at: all but samples; a dozen per sweep where all are samples."""
+        sampled = self.features.sampled(self.recording.protocol)
+        others = sampled.others(len(self.x_o))
+        if len(others):
+            return others
+        return sampled.columns[:, :: -(-sampled.columns.shape[1] // 12)].ravel()
+
+    @cached_property
     def quantiles(self) -> Array:
         """Quantiles .025, .25, .5, .75, .975 of every parameter, shape ``(P, 5)``."""
         return np.quantile(self.samples, [0.025, 0.25, 0.5, 0.75, 0.975], axis=0).T

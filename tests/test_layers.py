@@ -9,7 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["traces", "simulations"]
+VALUES += ["mechanism", "morphology", "places", "swc"]
+VALUES += ["traces", "simulations", "outcomes", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
     "errors": [],
@@ -21,8 +22,27 @@ ALLOWED = {
     "protocol": ["arrays", "errors", "library"],
     "recording": ["arrays", "errors", "protocol", "units"],
     "prior": ["arrays", "errors"],
-    "model": ["arrays", "errors", "expression", "library", "prior", "units"],
-    "traces": ["arrays"],
+    "morphology": ["arrays", "errors", "expression"],
+    "places": [],
+    "mechanism": ["errors", "expression", "morphology"],
+    "swc": ["errors", "library", "morphology"],
+    "model": [
+        "arrays",
+        "errors",
+        "expression",
+        "library",
+        "mechanism",
+        "morphology",
+        "outcomes",
+        "places",
+        "prior",
+        "swc",
+        "units",
+    ],
+    "outcomes": ["arrays", "errors", "protocol", "traces", "_outcomes"],
+    "_outcomes": ["arrays", "traces"],
+    "traces": ["arrays", "errors"],
+    "sampled": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
@@ -32,7 +52,7 @@ ALLOWED = {
     "readers": [*VALUES, "stimulus", "plausibility"],
     "simulators": VALUES,
     "extractors": VALUES,
-    "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
+    "inference": ["arrays", "errors", "plugins", "prior", "sampled", "simulations", "traces", *POSTERIOR],
     "writing": [*VALUES, "simulated"],
     "simulated": VALUES,
     "passive": VALUES,
@@ -48,7 +68,7 @@ ALLOWED = {
     "assumptions": [*VALUES, "diagnostics"],
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
     "export": [*VALUES, *POSTERIOR, "result", "simulators"],
-    "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
+    "report": [*VALUES, *POSTERIOR, "extractors", "result", "diagnostics", "plots"],
 }
 COMPOSERS = {"pipeline", "finished", "cli", "reproduce", "example", "__init__"}
 

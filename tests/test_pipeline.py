@@ -165,7 +165,7 @@ def test_sweeps_kept_back_survive_a_resume(recording, neuron, tmp_path):
             planned, tmp_path / "run", overwrite=False, earlier="", pool=pipeline.workforce(1, ""), progress=interrupt
         )
     with RunDirectory.open(tmp_path / "run", listener=pipeline.ignore) as run:
-        again = pipeline._from_table(run.settings, run.recording, run.validation)
+        again = pipeline.from_table(run.settings, run.recording, run.validation)
     assert again.prepared.recording.sweeps.tolist() == [4]
     assert again.prepared.validation.sweeps.tolist() == [7]
     np.testing.assert_array_equal(again.prepared.validation.response, planned.prepared.validation.response)
@@ -205,13 +205,22 @@ def test_simulations_of_an_earlier_fit_begin_a_new_one(finished, recording, neur
 
 def test_simulations_of_another_model_are_refused(finished, recording, neuron, tmp_path):
     other = neuron.with_values({"capacitance": 2.0})
-    with pytest.raises(InputError, match="model differs.*capacitance.value is 1.0 there and 2.0 here"):
+    with pytest.raises(InputError, match=r"model differs.*capacitance.value is 1.0 there and 2.0 here"):
         pipeline.fit(recording, other, SETTINGS, CORRECTIONS, out=tmp_path / "run", earlier=str(finished[0]), workers=1)
 
 
-def test_feature_set_that_no_method_can_use_is_refused(recording, neuron, tmp_path):
-    with pytest.raises(UnsupportedError, match="learned"):
-        pipeline.fit(
-            recording, neuron, pipeline.replace(SETTINGS, features="learned"), CORRECTIONS, out=tmp_path / "run"
-        )
+def test_method_that_cannot_learn_from_samples_is_refused(recording, neuron, tmp_path):
+    settings = pipeline.replace(SETTINGS, features="learned", method="snpe_b")
+    with pytest.raises(UnsupportedError, match="'snpe_b' trains no network on samples of sweeps; use npe or tsnpe"):
+        pipeline.fit(recording, neuron, settings, CORRECTIONS, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("features", [pytest.param("learned", marks=pytest.mark.slow), "spiking_learned"])
+def test_fit_with_a_learned_summary_is_checked_on_few_features(recording, neuron, tmp_path, features):
+    settings = pipeline.replace(SETTINGS, features=features, simulations=100)
+    result = pipeline.fit(recording, neuron, settings, CORRECTIONS, out=tmp_path / "run", workers=1)
+    per_sweep = len(result.checked) / recording.protocol.n_sweeps
+    assert per_sweep == (12 if features == "spiking_learned" else pytest.approx(12, abs=1))
+    assert len(result.checks["features"]) == len(result.checked)
+    assert "gated recurrent units" in (tmp_path / "run" / "report.html").read_text()

@@ -1,5 +1,6 @@
 """Does the posterior predict sweeps that were not fitted?"""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,10 @@ def _features(result: FitResult, kept: Validation, first: Simulations) -> list[d
     width = len(names) // protocol.n_sweeps
     like = (np.argmin(away, axis=1)[:, None] * width + np.arange(width)).ravel()
     spread = Simulations(first.theta, first.x[:, like], first.status, first.index)
-    return feature_errors(kept.predictive, spread, kept.x_o, names=names, scales=scales)
+    own = result.features.sampled(protocol).others(len(names))
+    drawn = replace(kept.predictive, simulations=kept.predictive.simulations.columns(own))
+    names, scales = [names[k] for k in own], [scales[k] for k in own]
+    return feature_errors(drawn, spread.columns(own), kept.x_o[own], names=names, scales=scales)
 
 
 def _traces(kept: Validation) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@
     marginal(result, p)         one of them, for a page of small figures
     pairs(result)               pair plot: marginals and upper triangle
     feature_errors(result)      posterior predictive of every feature, in prior sd
+    attribution(result)         bits that each feature gives on each parameter
     calibration(result)         expected coverage, ranks of the truth
     png(figure) -> bytes        save(figure, path)  PNG and PDF
 
@@ -16,12 +17,14 @@ Recorded is black, predicted is blue, the true value of a synthetic recording is
 stay apart for colour-blind readers and in grey (Okabe & Ito palette). Nothing touches pyplot.
 """
 
+from hhfit.plots._attribution import attribution
 from hhfit.plots._checks import calibration, feature_errors
 from hhfit.plots._posterior import marginal, marginals, pairs
-from hhfit.plots._style import png, save, unit_label
+from hhfit.plots._style import png, save, styled, unit_label
 from hhfit.plots._traces import first_spikes, kept_sweeps, spike_counts, sweep, traces
 
 __all__ = [
+    "attribution",
     "calibration",
     "feature_errors",
     "first_spikes",
@@ -32,6 +35,7 @@ __all__ = [
     "png",
     "save",
     "spike_counts",
+    "styled",
     "sweep",
     "traces",
     "unit_label",

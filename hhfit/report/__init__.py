@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hhfit import diagnostics, plots
+from hhfit.report._attribution import conclusions
 from hhfit.report._methods import citations, methods
 from hhfit.result import FitResult
 from hhfit.traces import Status
@@ -45,6 +46,9 @@ def write(result: FitResult, folder: Path) -> Path:
     drawn = {name: draw(result) for name, draw in _FIGURES.items()}
     if result.checks["calibration"]["n"]:
         drawn["calibration"] = plots.calibration(result)
+    attributed = result.checks.get("attribution", {"features": []})
+    if attributed["features"]:
+        drawn["attribution"] = plots.attribution(result)
     (folder / "figures").mkdir(exist_ok=True)
     images: dict[str, Any] = {
         name: _embedded(figure, plots.save(figure, folder / "figures" / name)) for name, figure in drawn.items()
@@ -84,10 +88,11 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
     return template.render(
         result=result,
         checks=result.checks,
-        images={"calibration": None, **images},
+        images={"calibration": None, "attribution": None, **images},
+        rests_on=conclusions(result.checks["attribution"]) if "attribution" in images else [],
         parameters=_parameters(result),
         headline=_HEADLINES[result.checks["verdict"]["word"]],
-        undefined=[name for name, value in zip(result.feature_names, result.x_o, strict=True) if np.isnan(value)],
+        undefined=[result.feature_names[k] for k in result.checked if np.isnan(result.x_o[k])],
         methods=paragraph,
         citations=citations(paragraph),
         sentences={status.name: status.sentence for status in Status},
@@ -109,7 +114,10 @@ _HEADLINES = {
 
 def _novelty_tests(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
     test = checks["out_of_distribution"]
-    return [("drawn from the prior", test), *((f"of round {each['round']}", each) for each in test["rounds"])]
+    tests = [("drawn from the prior", test), *((f"of round {each['round']}", each) for each in test["rounds"])]
+    if test["embedded"] is not None:
+        tests.append(("of the last round, on what the network makes of the sweeps", test["embedded"]))
+    return tests
 
 
 def _misspecified(checks: Mapping[str, Any]) -> list[tuple[str, float]]:

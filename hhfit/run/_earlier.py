@@ -20,6 +20,7 @@ _MUST_AGREE = {
     "feature set": (("features", "text"), ("features",)),
     "simulator": (("settings", "simulator"), ("settings", "simulator")),
     "step": (("settings", "step"), ("settings", "step")),
+    "rule of what failed": (("settings", "fail_on"), ("settings", "fail_on")),
 }
 """What must be the same for simulations to be: where ``fit.toml`` says it, and where in more words."""
 
