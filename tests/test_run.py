@@ -416,7 +416,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(InputError, match="Permission denied"):
+    with pytest.raises(InputError, match=r"no run can be written there: Permission denied$"):
         create(tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
