@@ -12,46 +12,42 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from hhfit import example
 from hhfit.run import _files
 
-FIT = """
-import sys, time
-sys.path[:0] = {path!r}
-from hhfit import example, model, pipeline
-from hhfit.errors import HHFitError
-from hhfit.preparation import Corrections
-from hhfit.run import RunDirectory
-
-def heard(stage, done, total, note):
-    print(stage, done, flush=True)
-
-try:
-    if {resume!r}:
-        pipeline.resume({folder!r}, workers=2, progress=heard)
-    else:
-        recipe = example.recipe()
-        settings = pipeline.Settings(simulations={simulations}, rounds=2, seed=3, samples=200, predictions=10)
-        corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
-        planned = pipeline.plan(example.load(), model.load(recipe["model"]), settings, corrections, {{}})
-        pipeline.start(planned, {folder!r}, overwrite=True, earlier="", pool=pipeline.workforce(2, ""), progress=heard)
-    print("end", flush=True)
-except HHFitError as error:
-    print("error", error, flush=True)
-"""
+CODE = "import sys; sys.path[:0] = {path!r}; from hhfit.cli import main; main()"
 
 
 class Fitting:
-    """A fit, or its resumption, in a process of its own."""
+    """``hhfit fit`` of the example, or its ``hhfit resume``, in a process of its own."""
 
     def __init__(self, folder, resume, simulations):
-        code = FIT.format(path=sys.path, folder=str(folder), resume=resume, simulations=simulations)
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        fit = ["fit", str(example.folder() / f"{example.NAME}.nwb"), "--out", str(folder), "--ljp", "0"]
+        fit += [
+            "--area",
+            str(example.truth()["area"]),
+            "--simulations",
+            str(simulations),
+            "--rounds",
+            "2",
+            "--seed",
+            "3",
+            "--overwrite",
+        ]
+        words = ["resume", str(folder)] if resume else fit
+        self._state, self._start = Path(folder) / "state.json", time.time()
+        command = [sys.executable, "-W", "ignore", "-c", CODE.format(path=sys.path), *words, "--workers", "2"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    def lines(self):
-        """What it says, as it says it."""
-        return iter(self.process.stdout.readline, "")
+    def reach(self, stage):
+        """Wait until it is in a stage, or has ended; the stage that it is in then."""
+        now = "starting"
+        while self.process.poll() is None and stage not in now:
+            time.sleep(0.02)
+            with contextlib.suppress(OSError, ValueError):
+                if self._state.stat().st_mtime > self._start:
+                    now = json.loads(self._state.read_text())["stage"]
+        return now
 
     def tree(self):
         """It and all its children."""
@@ -68,8 +64,9 @@ class Fitting:
         self.process.communicate()
 
     def end(self):
-        """Wait for its end; the last thing it said."""
-        return self.process.communicate()[0].strip().splitlines()[-1]
+        """Wait for its end: ``"end"`` when it is done, otherwise the last thing it said."""
+        said = self.process.communicate()[1].strip().splitlines()
+        return "end" if self.process.returncode == 0 else said[-1]
 
 
 def outcome(folder):
@@ -90,7 +87,7 @@ def finished(folder):
 
 
 STAGES = ("starting", "round 1: simulating", "round 1: simulating", "round 1: training", "round 2: simulating")
-STAGES += ("round 2: training", "posterior prediction", "checking")
+STAGES += ("round 2: training", "sampling the posterior", "posterior prediction", "checking", "report")
 """What a fit of two rounds says it does, in order; it is killed in each."""
 
 
@@ -106,8 +103,8 @@ def killed_often(folder, kills, simulations, seed):
         for target in STAGES[: kills - sum(where.values())]:
             held = finished(run)
             fitting = Fitting(run, resume=(run / "fit.toml").exists(), simulations=simulations)
-            stage = "starting" if target == "starting" else _reach(fitting, target)
-            time.sleep(random.uniform(0.0, 3.0 if stage in ("starting", "round 1: training") else 1.0))
+            stage = "starting" if target == "starting" else fitting.reach(target)
+            time.sleep(random.uniform(0.0, 3.0 if stage in ("starting", "round 1: training", "report") else 1.0))
             fitting.kill_tree()
             where[stage] = where.get(stage, 0) + 1
             now = finished(run)
@@ -118,21 +115,11 @@ def killed_often(folder, kills, simulations, seed):
     return where, complaints + [path.name for path in Path(folder).rglob("*.damaged")], done
 
 
-def _reach(fitting, target):
-    stage = "starting"
-    for line in fitting.lines():
-        stage = line.strip().rsplit(" ", 1)[0]
-        if stage == target:
-            break
-    return stage
-
-
-def interrupted(folder, number, simulations):
-    """Send a signal while it simulates: seconds until everything has ended, and what is left."""
-    fitting = Fitting(folder, resume=False, simulations=simulations)
-    for line in fitting.lines():
-        if "simulating" in line:
-            break
+def interrupted(folder, number, stage, resume, simulations):
+    """Send a signal in a stage: seconds until everything has ended, and what is left."""
+    fitting = Fitting(folder, resume=resume, simulations=simulations)
+    fitting.reach(stage)
+    time.sleep(0.2)
     tree, start = fitting.tree(), time.monotonic()
     fitting.process.send_signal(number)
     psutil.wait_procs(tree[1:], timeout=10)

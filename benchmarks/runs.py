@@ -241,16 +241,19 @@ def run_kills(options):
 
 
 def interrupt(options):
-    """Seconds from Ctrl-C or SIGTERM until no process is left, and the run can be resumed."""
+    """Seconds from Ctrl-C or SIGTERM in every stage until no process is left, and the run can be resumed."""
     worst, said = 0.0, []
-    for name, number in kills_module.SIGNALS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            run = Path(folder) / "run"
-            took, alive, sentence = kills_module.interrupted(run, number, 200)
-            worst = max(worst, 99.0 if alive else took)
-            last = kills_module.Fitting(run, resume=True, simulations=200).end()
-            said.append(f"{name}: {took:.1f} s, {sentence!r}, resumed to {last!r}")
-    return row(worst, "s", "<= 5", worst <= 5 and all("'end'" in line for line in said), "; ".join(said))
+    with tempfile.TemporaryDirectory() as folder:
+        run, resume = Path(folder) / "run", False
+        stages = dict.fromkeys(stage for stage in kills_module.STAGES if stage != "starting")
+        for k, stage in enumerate(stages):
+            name, number = list(kills_module.SIGNALS.items())[k % 2]
+            took, alive, sentence = kills_module.interrupted(run, number, stage, resume, 200)
+            worst, resume = max(worst, 99.0 if alive else took), True
+            said.append(f"{name}: {took:.1f} s, {sentence!r}")
+        last = kills_module.Fitting(run, resume=True, simulations=200).end()
+    holds = worst <= 5 and last == "end" and all("stopped in" in line for line in said)
+    return row(worst, "s", "<= 5", holds, "; ".join(said) + f"; resumed to {last!r}")
 
 
 def disk_full(options):
@@ -267,7 +270,7 @@ def disk_full(options):
             last = kills_module.Fitting(disk / "run", resume=True, simulations=200).end()
             lost = [path.name for path, content in held.items() if path.read_bytes() != content]
             wrong = kills_module.differ(kills_module.outcome(disk / "run"), kills_module.outcome(quiet))
-    holds = said.startswith("error") and "No space left" in said and last == "end" and not lost and not wrong
+    holds = said.startswith("hhfit: ") and "No space left" in said and last == "end" and not lost and not wrong
     said = said.replace(folder, "")
     return row(
         len(lost) + len(wrong), "faults", "one sentence, nothing lost", holds, f"{said!r}; {len(held)} parts kept"

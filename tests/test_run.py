@@ -416,7 +416,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(InputError, match="Permission denied"):
+    with pytest.raises(InputError, match=r"no run can be written there: Permission denied$"):
         create(tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -480,6 +480,7 @@ def test_kill_at_any_moment_leaves_whole_parts(tmp_path):
 
 SAME = {
     "model_hash": "ab",
+    "model": {"area": 3.0},
     "features": {"name": "f", "text": "t"},
     "settings": {"simulator": "neuron", "step": 0.025, "method": "npe", "seed": 1},
 }
@@ -515,10 +516,10 @@ def test_simulations_of_an_earlier_run_are_taken_over(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "word"),
     [
-        ({**SAME, "model_hash": "cd"}, "model hash differs"),
-        (changed(SAME, "features", "text", "u"), "features text differs"),
-        (changed(SAME, "settings", "simulator", "brian2"), "settings simulator differs"),
-        (changed(SAME, "settings", "step", 0.01), "settings step differs"),
+        ({**SAME, "model_hash": "cd", "model": {"area": 4.0}}, "model differs.*: area is 3.0 there and 4.0 here"),
+        (changed(SAME, "features", "text", "u"), "feature set differs.*: text is t there and u here"),
+        (changed(SAME, "settings", "simulator", "brian2"), "simulator differs.*: it is neuron there and brian2 here"),
+        (changed(SAME, "settings", "step", 0.01), "step differs.*: it is 0.025 there and 0.01 here"),
         (changed(SAME, "settings", "method", "abc_mcmc"), "abc_mcmc does not begin"),
     ],
 )

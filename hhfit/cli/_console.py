@@ -1,10 +1,12 @@
 """Progress bars on a terminal, plain log lines elsewhere, and how errors end the program."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -18,6 +20,10 @@ QUIET_SECONDS = 15.0
 """Least time between two progress lines when stderr is not a terminal [s]."""
 
 
+class InterruptedCommandError(Exception):
+    """The user wants to stop, and everything is closed."""
+
+
 @contextmanager
 def errors_end() -> Iterator[None]:
     """One sentence instead of a traceback: exit 2 for wrong input, 1 for anything else known."""
@@ -29,9 +35,20 @@ def errors_end() -> Iterator[None]:
     except HHFitError as error:
         stderr.print(f"hhfit: {error}", style="red", markup=False)
         sys.exit(1)
+    except InterruptedCommandError as error:
+        stderr.print(f"hhfit: {error}", style="yellow", markup=False)
+        _leave_at_once()
     except KeyboardInterrupt:
         stderr.print("hhfit: interrupted", style="yellow", markup=False)
         sys.exit(1)
+
+
+def _leave_at_once() -> NoReturn:
+    # Taking an interpreter down that has loaded torch can take four seconds, and there is nothing left to save.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from hhfit.cli._arguments import (
     parse_area,
     parse_numbers,
 )
-from hhfit.cli._console import Bars, bars, stderr, stdout
+from hhfit.cli._console import Bars, InterruptedCommandError, bars, stdout
 
 if TYPE_CHECKING:
     from hhfit.result import FitResult
@@ -185,8 +185,7 @@ def running(folder: Path) -> Iterator[Bars]:
         with bars() as progress:
             yield progress
     except KeyboardInterrupt:
-        stderr.print(f"hhfit: interrupted; hhfit resume {folder} goes on from where it stopped", style="yellow")
-        raise typer.Exit(1) from None
+        raise InterruptedCommandError(f"interrupted; hhfit resume {folder} goes on from where it stopped") from None
 
 
 def show(result: "FitResult", folder: Path, as_json: bool) -> None:

@@ -139,7 +139,8 @@ class RunDirectory(Journal):
         except (OSError, HHFitError) as error:
             if is_new and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-            reason = error.strerror if isinstance(error, OSError) else error
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            reason = cause.strerror if isinstance(cause, OSError) else cause
             raise InputError(f"{folder}: no run can be written there: {reason}") from None
 
     @classmethod
@@ -292,7 +293,7 @@ class RunDirectory(Journal):
             self._state.end(status, reason)
         except HHFitError as error:
             logger.warning("%s", error)
-        logger.info("%s; go on with: hhfit resume %s", self._state.sentence, self.folder)
+        self._log.say(f"{self._state.sentence}; go on with: hhfit resume {self.folder}")
 
 
 def _check_key(key: str) -> None:

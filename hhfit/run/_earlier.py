@@ -8,12 +8,21 @@ import numpy as np
 
 from hhfit.errors import InputError
 from hhfit.protocol import Protocol
-from hhfit.run import _folder, _recording
+from hhfit.run import _files, _folder, _recording
 from hhfit.run._parts import Parts
 from hhfit.simulations import Simulations, join
 
 FROM_PRIOR = ("npe", "tsnpe", "snpe_a", "snpe_b", "snpe_c", "abc_rejection", "abc_smc")
 """Methods whose first round is drawn from the prior, one simulation independent of the other."""
+
+_MUST_AGREE = {
+    "model": (("model_hash",), ("model",)),
+    "feature set": (("features", "text"), ("features",)),
+    "simulator": (("settings", "simulator"), ("settings", "simulator")),
+    "step": (("settings", "step"), ("settings", "step")),
+    "rule of what failed": (("settings", "fail_on"), ("settings", "fail_on")),
+}
+"""What must be the same for simulations to be: where ``fit.toml`` says it, and where in more words."""
 
 
 def earlier(path: str | Path, wanted: Mapping[str, Any], protocol: Protocol) -> Simulations:
@@ -34,16 +43,11 @@ def earlier(path: str | Path, wanted: Mapping[str, Any], protocol: Protocol) -> 
     """
     folder = Path(path)
     table = _folder.settings(folder)
-    for keys in (
-        ("model_hash",),
-        ("features", "text"),
-        ("settings", "simulator"),
-        ("settings", "step"),
-        ("settings", "fail_on"),
-    ):
-        if _entry(table, keys) != _entry(wanted, keys):
+    new = _folder.without_none(_files.plain(wanted))
+    for what, (keys, more) in _MUST_AGREE.items():
+        if _entry(table, keys) != _entry(new, keys):
             raise InputError(
-                f"{folder}: its {' '.join(keys).replace('_', ' ')} differs from this fit's; "
+                f"{folder}: its {what} differs from this fit's: {_difference(_entry(table, more), _entry(new, more))}; "
                 "simulations can be taken over between fits of the same model, prior, features, protocol and simulator"
             )
     for method in (_entry(table, ("settings", "method")), _entry(wanted, ("settings", "method"))):
@@ -69,3 +73,24 @@ def _entry(table: Mapping[str, Any], keys: tuple[str, ...]) -> Any:  # noqa: ANN
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def _difference(there: Any, here: Any, name: str = "") -> str:  # noqa: ANN401 - whatever the file says
+    """The first entry that differs, in words; empty when all are the same.
+
+    Example:
+        >>> _difference({"area": {"value": 3.0}, "c": 1}, {"area": {"value": 4.0}, "c": 2})
+        'area.value is 3.0 there and 4.0 here'
+    """
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        names = sorted(there.keys() | here.keys())
+        nested = (_difference(there.get(key), here.get(key), f"{name}.{key}".strip(".")) for key in names)
+        return next(filter(None, nested), "")
+    if there == here:
+        return ""
+    words = ["missing" if value is None else _shortened(str(value)) for value in (there, here)]
+    return f"{name or 'it'} is {words[0]} there and {words[1]} here"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 40 and "\n" not in text else "another text"
