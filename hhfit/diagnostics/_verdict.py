@@ -89,13 +89,13 @@ def _features(checks: Checks) -> list[Reason]:
     missed = [row for row in rows if row["defined"] >= 0.5 and _is_missed(row)]
     reasons = []
     if lost:
-        few = _few([row["name"] for row in lost])
+        few = _few([_named(row["name"], checks["spikes"]) for row in lost])
         level = BAD if len(lost) > 0.25 * len(rows) else DOUBTFUL
         text = f"{len(lost)} of {len(rows)} features are undefined in most predicted traces although the recording has"
         reasons.append(Reason(level, f"{text} them ({few})."))
     if missed:
         worst = sorted(missed, key=lambda row: -abs(row["error"]))
-        few = _few([f"{row['name']} {row['error']:+.1f} sd" for row in worst])
+        few = _few([f"{_named(row['name'], checks['spikes'])} {row['error']:+.1f} sd" for row in worst])
         level = BAD if len(missed) > 0.25 * len(rows) else DOUBTFUL
         text = f"{len(missed)} of {len(rows)} features lie further than {FEATURE_Z} predictive sd from the prediction"
         reasons.append(Reason(level, f"{text}; it is off by {few} of the prior predictive."))
@@ -128,12 +128,23 @@ def _validation(checks: Checks) -> list[Reason]:
     rows = [row for row in test["features"] if row["observed"] is not None]
     missed = [row for row in rows if row["defined"] >= 0.5 and _is_missed(row)]
     if len(missed) > 0.25 * len(rows):
-        few = _few([row["name"] for row in sorted(missed, key=lambda row: -abs(row["error"]))])
+        few = _few([_named(row["name"], table) for row in sorted(missed, key=lambda row: -abs(row["error"]))])
         reasons.append(Reason(DOUBTFUL, f"{len(missed)} of {len(rows)} features are missed in {sweeps} ({few})."))
     if not reasons:
         text = f"Spike counts and features are predicted in {'the' if total == 1 else 'all'} {sweeps}"
         reasons.append(Reason(GOOD, f"{text} ({len(rows) - len(missed)} of {len(rows)} features)."))
     return reasons
+
+
+def _named(name: str, spikes: Mapping[str, Any]) -> str:
+    """A feature as a reader knows it, with the number of its sweep in the file.
+
+    Example:
+        >>> _named("1:width", {"sweeps": [{"sweep": 4}, {"sweep": 9}]})
+        'width of sweep 9'
+    """
+    place, _, feature = name.partition(":")
+    return f"{feature} of sweep {spikes['sweeps'][int(place)]['sweep']}" if feature else name
 
 
 def _few(names: list[str], most: int = 4) -> str:
@@ -155,12 +166,12 @@ def _novelty(checks: Checks) -> list[Reason]:
         return [Reason(NOTE, f"Whether the recording resembles the simulations could not be tested: {test['reason']}.")]
     later = [row for row in test.get("rounds", []) if row["p"] is not None][-1:]
     if later and later[0]["p"] < 0.01 <= test["p"]:
-        blame = " and ".join(row["name"] for row in later[0]["blame"])
+        blame = " and ".join(_named(row["name"], checks["spikes"]) for row in later[0]["blame"])
         text = f"Among the simulations of round {later[0]['round']}, near the recording, it stands out (p = "
         return [Reason(NOTE, f"{text}{later[0]['p']:.2g}; {blame}), though not among those of the prior.")]
     if test["p"] >= 0.05:
         return [Reason(GOOD, f"The recording lies among the simulations of its kind (p = {test['p']:.2g}).")]
-    blame = " and ".join(row["name"] for row in test["blame"])
+    blame = " and ".join(_named(row["name"], checks["spikes"]) for row in test["blame"])
     text = f"Few simulations resemble the recording (p = {test['p']:.2g}); the features that stand out are {blame}"
     if test["p"] >= 0.01:
         return [Reason(NOTE, f"{text}.")]

@@ -173,7 +173,8 @@ def _number(value: float | None) -> str:
     """A number with four digits, or a dash where there is none."""
     if value is None:
         return "–"
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+    text = f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+    return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def _sds(value: float | None) -> str:

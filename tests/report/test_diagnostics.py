@@ -204,7 +204,8 @@ def test_missed_and_undefined_features_are_named(fit, lost, word):
     for changed in (missed, undefined):
         found, reasons = diagnostics.verdict({**fit.checks, "features": changed})
         assert found == word
-        assert rows[0]["name"] in reasons[0].sentence
+        place, feature = rows[0]["name"].split(":")
+        assert f"{feature} of sweep {fit.recording.sweeps[int(place)]}" in reasons[0].sentence
 
 
 def test_tarp_sees_a_narrow_posterior_and_passes_an_exact_one(fit, make_fit):
