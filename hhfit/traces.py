@@ -95,7 +95,16 @@ def judge(response: Array) -> Array:
     """
     if response.size == 0:
         return np.full(len(response), Status.OK)
-    low, high = response.min(axis=(1, 2)), response.max(axis=(1, 2))
+    return outcome(response.min(axis=(1, 2)), response.max(axis=(1, 2)))
+
+
+def outcome(low: Array, high: Array) -> Array:
+    """Outcome of every row from its lowest and its highest membrane potential [mV], either NaN after a NaN; ``(N,)``.
+
+    Example:
+        >>> outcome(np.array([-80.0, -900.0, -80.0]), np.array([40.0, 0.0, np.nan])).tolist()
+        [0, 4, 5]
+    """
     finite = np.isfinite(low) & np.isfinite(high)
     with np.errstate(invalid="ignore"):
         away = (low < PHYSICAL[0]) | (high > PHYSICAL[1])

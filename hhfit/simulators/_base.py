@@ -11,7 +11,7 @@ from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError, UnsupportedError
 from hhfit.model import NOISE, POSITIVE_UNITS, Model
 from hhfit.protocol import Protocol
-from hhfit.traces import Status, Traces, judge
+from hhfit.traces import Status, Traces
 
 DEFAULT_STEP = 0.025
 """Largest integration step [ms] unless told otherwise."""
@@ -77,19 +77,18 @@ class Simulator(ABC):
         need_shape("index", index, (len(theta),))
         possible = self._possible(theta)
         if possible.all() and len(theta):
-            response, reached = self._simulate(theta, seed, index)
+            response, status = self._simulate(theta, seed, index)
         else:
             response = np.full((len(theta), *self.protocol.command.shape), np.nan)
-            reached = np.ones(len(theta), bool)
+            status = np.full(len(theta), int(Status.NOT_FINITE))
             if possible.any():
-                response[possible], reached[possible] = self._simulate(theta[possible], seed, index[possible])
-        status = np.where(reached, judge(response), Status.SOLVER)
+                response[possible], status[possible] = self._simulate(theta[possible], seed, index[possible])
         response[~np.isin(status, [Status.OK, Status.RUNAWAY])] = np.nan
         return Traces(response, status)
 
     @abstractmethod
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
-        """Membrane potential ``(N, S, T)`` [mV] of possible parameter sets; whether each reached its end ``(N,)``."""
+        """Membrane potential ``(N, S, T)`` [mV] of possible parameter sets, and their outcomes ``(N,)``."""
 
     def _possible(self, theta: Array) -> Array:
         possible = np.isfinite(theta).all(axis=1)

@@ -12,6 +12,8 @@ NEAR = {near}
 STATES = {states}
 ROWS = {rows}
 EXTRA = ROWS * LANES
+LOW = EXTRA + LANES
+HIGH = LOW + LANES
 AHEAD = 32
 KEPT = 64
 settings = {{"cache": True, "nogil": True, "fastmath": {{"contract", "nsz"}}, "error_model": "numpy"}}
@@ -139,14 +141,19 @@ def fill(z, seed, index, sweep, step):
 @njit(**settings)
 def integrate(s, amplitude):
     """One step of every lane."""
-    for n in range(LANES):
+    for n in range({part}):
 {body}
 
 
 @njit(**settings)
-def run(rows, command, substeps, seed, index, out):
-    """Integrate one block: ``rows`` (ROWS, LANES), ``command`` (S, T), ``index`` (LANES,), ``out`` (LANES, S, T)."""
-    s = np.zeros((ROWS + 1) * LANES, F)
+def run(rows, command, substeps, seed, index, out, extremes):
+    """Integrate one block: ``rows`` (ROWS, LANES), ``command`` (S, T), ``index`` (LANES,).
+
+    Fills ``out`` (LANES, S, T), and ``extremes`` (2, LANES) with the lowest and the highest potential, NaN after NaN.
+    """
+    s = np.zeros((ROWS + 3) * LANES, F)
+    s[LOW:HIGH] = np.inf
+    s[HIGH:] = -np.inf
     z = np.zeros(AHEAD * LANES, np.float32)
     kept = np.zeros(KEPT * LANES, F)
     n_sweeps, n_times = command.shape
@@ -168,10 +175,17 @@ def run(rows, command, substeps, seed, index, out):
                     integrate(s, command[sweep, t - 1])
                     step += 1
                 for n in range(LANES):
-                    kept[(t - start) * LANES + n] = s[n]
+                    v = s[n]
+                    kept[(t - start) * LANES + n] = v
+                    s[LOW + n] = v if v < s[LOW + n] else s[LOW + n]
+                    s[HIGH + n] = v if v > s[HIGH + n] else s[HIGH + n]
             for n in range(LANES):
                 for t in range(start, stop):
                     out[n, sweep, t] = kept[(t - start) * LANES + n]
+        for n in range(LANES):
+            s[HIGH + n] = s[HIGH + n] if s[n] == s[n] else F(np.nan)
+    extremes[0, :] = s[LOW:HIGH]
+    extremes[1, :] = s[HIGH:]
 '''
 
 
