@@ -185,7 +185,7 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
         noisy=noisy,
         rounds=ROUNDS,
         part=writer.lanes // WAYS,
-        body="\n".join(f"        {line}" for line in _alternating(body, writer.lanes)),
+        body="\n".join(f"{24 * ' '}{line}" for line in _alternating(body, writer.lanes)),
     )
     return Kernel(source, equations, tuple(writer.nodes), precision)
 

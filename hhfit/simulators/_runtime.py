@@ -139,21 +139,15 @@ def fill(z, seed, index, sweep, step):
 
 
 @njit(**settings)
-def integrate(s, amplitude):
-    """One step of every lane."""
-    for n in range({part}):
-{body}
-
-
-@njit(**settings)
 def run(rows, command, substeps, seed, index, out, extremes):
     """Integrate one block: ``rows`` (ROWS, LANES), ``command`` (S, T), ``index`` (LANES,).
 
     Fills ``out`` (LANES, S, T), and ``extremes`` (2, LANES) with the lowest and the highest potential, NaN after NaN.
     """
     s = np.zeros((ROWS + 3) * LANES, F)
-    s[LOW:HIGH] = np.inf
-    s[HIGH:] = -np.inf
+    for n in range(LANES):
+        s[LOW + n] = F(np.inf)
+        s[HIGH + n] = F(-np.inf)
     z = np.zeros(AHEAD * LANES, np.float32)
     kept = np.zeros(KEPT * LANES, F)
     n_sweeps, n_times = command.shape
@@ -172,7 +166,9 @@ def run(rows, command, substeps, seed, index, out, extremes):
                         place = (step % AHEAD) * LANES
                         for n in range(LANES):
                             s[EXTRA + n] = F(z[place + n]) * s[(STATES + 2) * LANES + n]
-                    integrate(s, command[sweep, t - 1])
+                    amplitude = command[sweep, t - 1]
+                    for n in range({part}):
+{body}
                     step += 1
                 for n in range(LANES):
                     v = s[n]
@@ -184,8 +180,9 @@ def run(rows, command, substeps, seed, index, out, extremes):
                     out[n, sweep, t] = kept[(t - start) * LANES + n]
         for n in range(LANES):
             s[HIGH + n] = s[HIGH + n] if s[n] == s[n] else F(np.nan)
-    extremes[0, :] = s[LOW:HIGH]
-    extremes[1, :] = s[HIGH:]
+    for n in range(LANES):
+        extremes[0, n] = s[LOW + n]
+        extremes[1, n] = s[HIGH + n]
 '''
 
 
