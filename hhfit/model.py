@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hhfit.errors import InputError
 from hhfit.expression import Expression
 from hhfit.mechanism import Mechanism
 from hhfit.morphology import Morphology, need_keys
+from hhfit.outcomes import Limits
 from hhfit.prior import KINDS, Marginal, Prior, marginal
 from hhfit.units import MODEL_UNITS
 
@@ -143,6 +144,7 @@ class Model:
         integrator: Scheme that the paper integrated it with, when its numbers depend on that; else empty.
         morphology: Its sections and what each region has; ``None`` for one compartment.
         mechanisms: Its channels that are written in NMODL.
+        limits: Where its outcomes begin: the table ``[outcomes]``.
 
     Raises:
         InputError: If a required quantity is missing, or an expression names an unknown one.
@@ -157,6 +159,7 @@ class Model:
     calcium: Pool | None = None
     morphology: Morphology | None = None
     mechanisms: tuple[Mechanism, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.integrator not in INTEGRATORS:
@@ -213,6 +216,7 @@ class Model:
             pool = self.calcium
             filled = ", ".join(pool.channels)
             lines.append(f"ca: {filled}; {pool.depth.text}; {pool.tau.text}; {pool.rest.text}")
+        lines += [f"outcomes.{key}: {entry['value']}" for key, entry in self.limits.table().items()]
         lines += [f"{m.name}: {mechanism.dump(m)}" for m in self.mechanisms]
         if self.morphology is not None:
             lines.append(f"morphology {morphology.dump(self.morphology)}")
@@ -353,7 +357,8 @@ def build(table: Mapping[str, Any], name: str) -> Model:
     texts = (str(table.get(key, "")) for key in ("source", "integrator"))
     pool = _pool(table["calcium"], where) if "calcium" in table else None
     shape = morphology.build(table["morphology"], where) if "morphology" in table else None
-    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool, shape, mods)
+    limits = Limits.of(table.get("outcomes", {}), where)
+    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool, shape, mods, limits)
     for m in mods:
         for name in set(m.regions) - set(shape.names if shape is not None else ()):
             raise InputError(f"{where}: channels.{m.name}.regions: the model has no region {name!r}")
@@ -381,6 +386,8 @@ def dump(model: Model) -> dict[str, Any]:
         pool = model.calcium
         numbers = {"depth": pool.depth.text, "tau": pool.tau.text, "rest": pool.rest.text}
         table["calcium"] = {"channels": list(pool.channels), **numbers}
+    if model.limits != Limits():
+        table["outcomes"] = model.limits.table()
     if model.morphology is not None:
         table["morphology"] = morphology.dump(model.morphology)
     return table

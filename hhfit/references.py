@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -245,12 +245,16 @@ def _glm_prior() -> Prior:
 class Glm(Reference):
     """Ten weights of a Bernoulli neuron driven by white noise in 100 time bins, under a smooth correlated prior.
 
+    Args:
+        prior: ``Glm.of_paper().prior``.
+        current: Input in every time bin, shape ``(100,)``.
+
     Source:
         Lueckmann et al. 2017, figure 2C-F; prior and input as in the authors' scripts.
     """
 
     prior: Prior
-    input_seed: int = 42
+    current: Array = field(default_factory=lambda: np.random.default_rng(42).standard_normal(100))
 
     @classmethod
     def of_paper(cls) -> "Glm":
@@ -265,8 +269,7 @@ class Glm(Reference):
     @property
     def design(self) -> Array:
         """A one and the last nine inputs for every time bin, shape ``(100, 10)``."""
-        current = np.random.default_rng(self.input_seed).standard_normal(100)
-        lags = [np.concatenate([np.zeros(k), current[: 100 - k]]) for k in range(9)]
+        lags = [np.concatenate([np.zeros(k), self.current[: 100 - k]]) for k in range(9)]
         return np.stack([np.ones(100), *lags], axis=1)
 
     def draw(self, theta: Array, rng: np.random.Generator) -> Array:
@@ -341,6 +344,54 @@ class Invalid(Reference):
         rng = np.random.default_rng(seed)
         column = self.table[0][:, int(x_o[0])]
         return (rng.choice(self.values, n, p=column / column.sum()) + rng.random(n))[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Undefined(Reference):
+    """Two normal parameters and noisy readings of each and of their sum, of which the last is often undefined.
+
+    Args:
+        prior: ``normal(np.ones(2), np.eye(2))``.
+        at_random: Whether it is undefined with a chance that follows from the first reading; else it is undefined
+            whenever it would be negative, so that being undefined is itself informative.
+        sd: Standard deviation of the noise.
+    """
+
+    at_random: bool
+    sd: float = 0.5
+
+    def draw(self, theta: Array, rng: np.random.Generator) -> Array:
+        """Features of parameters ``(N, 2)``, shape ``(N, 3)``, about half of the last NaN."""
+        from scipy.special import expit
+
+        x = np.column_stack([theta, theta.sum(axis=1)]) + self.sd * rng.standard_normal((len(theta), 3))
+        lost = rng.random(len(x)) < expit(2 * x[:, 0]) if self.at_random else x[:, 2] < 0
+        x[lost, 2] = np.nan
+        return x
+
+    def log_likelihood(self, theta: Array, x_o: Array) -> Array:
+        """Log probability of an observation, up to a constant."""
+        from scipy.special import log_ndtr
+
+        known = -0.5 * (((x_o[:2] - theta) / self.sd) ** 2).sum(axis=1)
+        total = theta.sum(axis=1)
+        if np.isfinite(x_o[2]):
+            return known - 0.5 * ((x_o[2] - total) / self.sd) ** 2
+        return known if self.at_random else known + log_ndtr(-total / self.sd)
+
+    def sample(self, x_o: Array, n: int, seed: int) -> Array:
+        """Draws from the exact posterior: cells of a fine grid by their probability."""
+        rng = np.random.default_rng(seed)
+        u, chance = self.grid(x_o, 400)
+        return self.prior.from_cube(u[rng.choice(len(u), n, p=chance)] + (rng.random((n, 2)) - 0.5) / 400)
+
+    def divergence(self, x_o: Array, log_prob: Callable[[Array], Array]) -> float:
+        """KL(exact || other) [nat] of another density of the parameters."""
+        u, chance = self.grid(x_o, 200)
+        theta = self.prior.from_cube(u)
+        height = log_prob(theta) - self.prior.log_prob(theta) - np.log(len(theta))
+        known = chance > 1e-12
+        return float((chance[known] * (np.log(chance[known]) - height[known])).sum())
 
 
 @dataclass(frozen=True, eq=False)

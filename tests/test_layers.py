@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
 VALUES += ["mechanism", "morphology", "places", "swc"]
-VALUES += ["traces", "simulations"]
+VALUES += ["traces", "simulations", "outcomes", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
     "errors": [],
@@ -20,7 +20,7 @@ ALLOWED = {
     "plugins": ["errors"],
     "expression": ["arrays", "errors"],
     "protocol": ["arrays", "errors", "library"],
-    "recording": ["arrays", "errors", "protocol"],
+    "recording": ["arrays", "errors", "protocol", "units"],
     "prior": ["arrays", "errors"],
     "morphology": ["arrays", "errors", "expression"],
     "places": [],
@@ -33,12 +33,16 @@ ALLOWED = {
         "library",
         "mechanism",
         "morphology",
+        "outcomes",
         "places",
         "prior",
         "swc",
         "units",
     ],
-    "traces": ["arrays"],
+    "outcomes": ["arrays", "errors", "protocol", "traces", "_outcomes"],
+    "_outcomes": ["arrays", "traces"],
+    "traces": ["arrays", "errors"],
+    "sampled": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],
     "journal": ["arrays"],
@@ -48,23 +52,25 @@ ALLOWED = {
     "readers": [*VALUES, "stimulus", "plausibility"],
     "simulators": VALUES,
     "extractors": VALUES,
-    "inference": ["arrays", "errors", "plugins", "prior", "simulations", "traces", *POSTERIOR],
-    "writing": VALUES,
+    "inference": ["arrays", "errors", "plugins", "prior", "sampled", "simulations", "traces", *POSTERIOR],
+    "writing": [*VALUES, "simulated"],
+    "simulated": VALUES,
     "passive": VALUES,
     "discrepancy": ["arrays", "simulations"],
     "sweeps": [*VALUES, "extractors"],
-    "inspection": [*VALUES, "passive", "plausibility", "sweeps", "extractors"],
-    "preparation": [*VALUES, "passive", "sweeps"],
+    "inspection": [*VALUES, "preparation", "passive", "plausibility", "sweeps", "extractors"],
+    "preparation": [*VALUES, "passive", "plausibility", "sweeps"],
     "task": [*VALUES, "simulators", "extractors", "workers"],
     "result": [*VALUES, *POSTERIOR, "extractors"],
     "workers": [*VALUES, *POSTERIOR, "result"],
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
     "diagnostics": [*VALUES, *POSTERIOR, "result"],
+    "assumptions": [*VALUES, "diagnostics"],
     "plots": [*VALUES, *POSTERIOR, "result", "diagnostics"],
     "export": [*VALUES, *POSTERIOR, "result", "simulators"],
-    "report": [*VALUES, *POSTERIOR, "result", "diagnostics", "plots"],
+    "report": [*VALUES, *POSTERIOR, "extractors", "result", "diagnostics", "plots"],
 }
-COMPOSERS = {"pipeline", "cli", "reproduce", "example", "__init__"}
+COMPOSERS = {"pipeline", "finished", "cli", "reproduce", "example", "__init__"}
 
 
 def unit_of(path: Path) -> str:

@@ -1,6 +1,7 @@
 """The whole road, from a recording to a run directory, on small budgets."""
 
 import json
+import re
 import tomllib
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from hhfit.pipeline import Settings
 from hhfit.preparation import Corrections
 from hhfit.protocol import step
 from hhfit.recording import Recording
+from hhfit.run import RunDirectory
 
 SETTINGS = Settings(features="goncalves2020", simulations=240, rounds=2, seed=3, samples=50, predictions=10)
 CORRECTIONS = Corrections(ljp=-10.0, area=12000.0)
@@ -47,6 +49,23 @@ def test_run_directory_holds_everything(finished):
     names = {path.name for path in out.iterdir()}
     assert names >= {"fit.toml", "recording.npz", "simulations", "rounds", "samples.csv", "summary.json"}
     assert names >= {"report.html", "figures", "log.txt", "state.json"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"assumed: ",
+        r"round 1: simulating: \d+ of 120 [\d.e+]+ per s, \d+\.\d% failed",
+        r"one process is enough: .* s of work are left",
+        r"round-01: training ended after \d+ epochs; weights of epoch",
+        r"round-02: parameters were drawn by \w+",
+        r"sampling the posterior: 0 of 50",
+        r"report: 1 of 1",
+    ],
+)
+def test_log_says_what_was_decided_and_why(finished, words):
+    out, _ = finished
+    assert re.search(words, (out / "log.txt").read_text())
 
 
 def test_samples_are_written_with_every_digit(finished):
@@ -137,6 +156,25 @@ def test_recording_without_a_defined_feature_is_refused(recording, neuron, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_sweeps_kept_back_survive_a_resume(recording, neuron, tmp_path):
+    settings = pipeline.replace(SETTINGS, method="npe", rounds=1, simulations=60)
+    corrections = replace(CORRECTIONS, sweeps=(4,), validation=(7,))
+    planned = pipeline.plan(recording, neuron, settings, corrections, {})
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.start(
+            planned, tmp_path / "run", overwrite=False, earlier="", pool=pipeline.workforce(1, ""), progress=interrupt
+        )
+    with RunDirectory.open(tmp_path / "run", listener=pipeline.ignore) as run:
+        again = pipeline.from_table(run.settings, run.recording, run.validation)
+    assert again.prepared.recording.sweeps.tolist() == [4]
+    assert again.prepared.validation.sweeps.tolist() == [7]
+    np.testing.assert_array_equal(again.prepared.validation.response, planned.prepared.validation.response)
+
+
+def interrupt(stage, done, total, note):
+    raise KeyboardInterrupt
+
+
 def test_area_is_fitted_on_request(recording, neuron, tmp_path):
     settings = pipeline.replace(SETTINGS, rounds=1, simulations=60)
     result = pipeline.fit(recording, neuron, settings, Corrections(fit_area=True), out=tmp_path / "run", workers=1)
@@ -171,9 +209,18 @@ def test_simulations_of_another_model_are_refused(finished, recording, neuron, t
         pipeline.fit(recording, other, SETTINGS, CORRECTIONS, out=tmp_path / "run", earlier=str(finished[0]), workers=1)
 
 
-def test_feature_set_that_no_method_can_use_is_refused(recording, neuron, tmp_path):
-    with pytest.raises(UnsupportedError, match="learned"):
-        pipeline.fit(
-            recording, neuron, pipeline.replace(SETTINGS, features="learned"), CORRECTIONS, out=tmp_path / "run"
-        )
+def test_method_that_cannot_learn_from_samples_is_refused(recording, neuron, tmp_path):
+    settings = pipeline.replace(SETTINGS, features="learned", method="snpe_b")
+    with pytest.raises(UnsupportedError, match="'snpe_b' trains no network on samples of sweeps; use npe or tsnpe"):
+        pipeline.fit(recording, neuron, settings, CORRECTIONS, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("features", [pytest.param("learned", marks=pytest.mark.slow), "spiking_learned"])
+def test_fit_with_a_learned_summary_is_checked_on_few_features(recording, neuron, tmp_path, features):
+    settings = pipeline.replace(SETTINGS, features=features, simulations=100)
+    result = pipeline.fit(recording, neuron, settings, CORRECTIONS, out=tmp_path / "run", workers=1)
+    per_sweep = len(result.checked) / recording.protocol.n_sweeps
+    assert per_sweep == (12 if features == "spiking_learned" else pytest.approx(12, abs=1))
+    assert len(result.checks["features"]) == len(result.checked)
+    assert "gated recurrent units" in (tmp_path / "run" / "report.html").read_text()

@@ -12,9 +12,14 @@ from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.extractors._base import SCALES, WINDOWS, Extractor, Feature, Settings, need_known_settings, window_edges
 from hhfit.protocol import Protocol
+from hhfit.sampled import NOTHING, Sampled
 
-EMBEDDING: dict[str, float | str] = {"kind": "gru", "units": 25, "step": 0.2}
-"""What ``[embedding]`` may say: the network, its units, and the step [ms] at which it sees a sweep."""
+EMBEDDING: dict[str, float | str] = {"kind": "gru", "units": 32, "step": 1.0, "stride": 6}
+"""What ``[embedding]`` may say: the network, its units, the step [ms] at which it sees a sweep, and how many of these
+samples it takes in at a time."""
+
+MOST_SAMPLES = 20_000
+"""Most samples per simulation: 10,000 simulations of so many are 1.6 GB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +65,38 @@ class FeatureSet:
         With an embedding, those of its samples of the sweep follow: ``"v@0.2"``, in ms.
         """
         names = [feature.name for feature in self.features]
-        names += [f"v@{time:g}" for time in protocol.time[self.sampled(protocol)]]
+        names += [f"v@{time:g}" for time in protocol.time[self._times(protocol)]]
         if protocol.n_sweeps == 1:
             return names
         return [f"{sweep}:{name}" for sweep in range(protocol.n_sweeps) for name in names]
 
     def scales(self, protocol: Protocol) -> list[str]:
         """Scale of each of the F features."""
-        samples = len(protocol.time[self.sampled(protocol)])
+        samples = len(protocol.time[self._times(protocol)])
         return ([feature.scale for feature in self.features] + ["none"] * samples) * protocol.n_sweeps
 
-    def sampled(self, protocol: Protocol) -> slice:
+    def sampled(self, protocol: Protocol) -> Sampled:
+        """Which of the F features are samples that the embedding sees, with the scaled command at each."""
+        times = np.arange(protocol.n_times)[self._times(protocol)]
+        own, sweeps = len(self.features), np.arange(protocol.n_sweeps)[:, None]
+        columns = sweeps * (own + len(times)) + own + np.arange(len(times))
+        if not self.embedding:
+            return NOTHING
+        largest = np.abs(protocol.command).max()
+        units, stride = int(self.embedding["units"]), int(self.embedding["stride"])
+        return Sampled(columns, protocol.command[:, times] / (largest if largest > 0 else 1.0), units, stride)
+
+    def groups(self, protocol: Protocol) -> dict[str, Array]:
+        """Columns of every feature, all sweeps together; ``"samples"`` are those that the embedding sees."""
+        sampled, width = self.sampled(protocol).columns, len(self.names(protocol)) // protocol.n_sweeps
+        found = {f.name: k + width * np.arange(protocol.n_sweeps) for k, f in enumerate(self.features)}
+        return found | ({"samples": sampled.ravel()} if sampled.size else {})
+
+    def _times(self, protocol: Protocol) -> slice:
         """Time points that the embedding sees of every sweep; none without one.
 
         Raises:
-            InputError: If it wants to see more of them than there are.
+            InputError: If it wants to see more of them than there are, or more than ``MOST_SAMPLES`` in all.
         """
         if not self.embedding:
             return slice(0)
@@ -83,7 +105,14 @@ class FeatureSet:
             raise InputError(
                 f"{self.name}.toml: embedding.step is {step:g} ms, must be at least dt = {protocol.dt:g} ms"
             )
-        return slice(0, None, round(step / protocol.dt))
+        every = round(step / protocol.dt)
+        count = -(-protocol.n_times // every) * protocol.n_sweeps
+        if count > MOST_SAMPLES:
+            raise InputError(
+                f"{self.name}.toml: embedding.step = {step:g} ms gives {count} samples per simulation, at most "
+                f"{MOST_SAMPLES} are allowed; fit fewer sweeps or make the step larger"
+            )
+        return slice(0, None, every)
 
     def __call__(self, response: Array, protocol: Protocol) -> Array:
         """Compute the features of every row.
@@ -107,7 +136,7 @@ class FeatureSet:
         return self._compute(response, protocol)
 
     def _compute(self, response: Array, protocol: Protocol) -> Array:
-        samples = response[:, :, self.sampled(protocol)]
+        samples = response[:, :, self._times(protocol)]
         x = np.full((*response.shape[:2], len(self.features)), np.nan)
         for family in self.families if len(response) else []:
             columns = [k for k, feature in enumerate(self.features) if feature.extractor == family]
@@ -160,6 +189,10 @@ def _embedding(table: Mapping[str, Any], where: str) -> dict[str, float | str]:
         numeric = not isinstance(EMBEDDING[key], str)
         if numeric and (isinstance(value, bool | str) or not value > 0):
             raise InputError(f"{where}: embedding.{key} is {value!r}, must be a positive number")
+        if key in ("units", "stride") and int(value) != value:
+            raise InputError(f"{where}: embedding.{key} is {value!r}, must be a whole number")
+        if key == "kind" and value != EMBEDDING["kind"]:
+            raise InputError(f"{where}: embedding.kind is {value!r}, must be {EMBEDDING['kind']!r}")
     return {**EMBEDDING, **said}
 
 

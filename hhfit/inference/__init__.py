@@ -3,10 +3,12 @@
 from typing import Any
 
 from hhfit import plugins
+from hhfit.errors import UnsupportedError
+from hhfit.inference._attribution import attribute
 from hhfit.inference._base import Budget, Inference
 from hhfit.inference._correction import Corrected, correct
 
-__all__ = ["Budget", "Corrected", "Inference", "correct", "get"]
+__all__ = ["Budget", "Corrected", "Inference", "attribute", "correct", "get"]
 
 
 def get(name: str, budget: Budget, **settings: Any) -> Inference:  # noqa: ANN401 - each method has its own
@@ -19,5 +21,12 @@ def get(name: str, budget: Budget, **settings: Any) -> Inference:  # noqa: ANN40
 
     Raises:
         InputError: If there is no such method.
+        UnsupportedError: If it is to learn from samples of sweeps and cannot.
     """
-    return plugins.get("inference", name).Inference(budget, **settings)
+    method = plugins.get("inference", name).Inference
+    if "sampled" in settings and not method.embeds:
+        able = [other for other in plugins.names("inference") if plugins.get("inference", other).Inference.embeds]
+        raise UnsupportedError(
+            f"method {name!r} trains no network on samples of sweeps; use {' or '.join(able)}, or other --features"
+        )
+    return method(budget, **settings)

@@ -7,11 +7,13 @@ import numpy as np
 import torch
 
 from hhfit.arrays import Array
+from hhfit.inference import _recurrent
 from hhfit.inference._flows import Flows, Shape
 from hhfit.inference._scaling import Scaling
 from hhfit.inference._training import one_thread
 
 _CHUNK = 2000
+_WEIGHTS = ("flow.", "embed.", _recurrent.SUMMARY, "rank", "missing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +51,10 @@ class Density:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> "Density":
         """The density whose ``arrays`` were recorded."""
-        weights = {k: v for k, v in arrays.items() if k.startswith(("flow.", "embed.")) or k in ("rank", "missing")}
-        shape = Shape(*(int(value) for value in arrays["shape"]))
-        return cls(
-            Flows(shape, weights), Scaling.from_arrays(arrays), arrays["low"], arrays["high"], arrays["held_out"]
-        )
+        weights = {k: v for k, v in arrays.items() if k.startswith(_WEIGHTS)}
+        shape, scaling = Shape(*(int(value) for value in arrays["shape"])), Scaling.from_arrays(arrays)
+        flows = Flows(shape, weights, scaling.sampled.inputs)
+        return cls(flows, scaling, arrays["low"], arrays["high"], arrays["held_out"])
 
     @property
     def members(self) -> int:
@@ -66,6 +67,12 @@ class Density:
 
     def _context(self, x: Array) -> torch.Tensor:
         return self.flows.context(torch.tensor(self.scaling(x)).expand(self.members, -1, -1))
+
+    def summary(self, x: Array) -> Array:
+        """What the first member condenses features ``(N, F)`` to, shape ``(N, K)``."""
+        with torch.no_grad(), one_thread():
+            context = self.flows.context(torch.tensor(self.scaling(x))[None], slice(0, 1))[0]
+        return context[:, self.flows.shape.inputs :].double().numpy()
 
     def log_prob(self, u: Array, x: Array) -> Array:
         """Log density of cube points ``(N, P)`` given features ``(1, F)`` or ``(N, F)``; -inf outside the box."""
@@ -84,19 +91,27 @@ class Density:
 
     def sample(self, x: Array, rng: np.random.Generator) -> Array:
         """One cube point for every row of features ``(N, F)``, shape ``(N, P)``."""
-        n, size = len(x), len(self.low)
+        return self._draw(x, len(x), rng)
+
+    def _draw(self, x: Array, n: int, rng: np.random.Generator) -> Array:
+        """``n`` points for as many rows of features, or for the only one, whose context is computed once."""
+        size = len(self.low)
         member = rng.permutation(np.arange(n) % self.members)
         z = torch.tensor(rng.random((n, size)), dtype=torch.float32)
         inside = np.empty((n, size))
         with torch.no_grad(), one_thread():
             for k in range(self.members):
-                rows = np.flatnonzero(member == k)
+                rows, own = np.flatnonzero(member == k), slice(k, k + 1)
+                shared = self.flows.context(torch.tensor(self.scaling(x))[None], own)[0] if len(x) == 1 else None
                 for start in range(0, len(rows), _CHUNK):
                     part = rows[start : start + _CHUNK]
-                    context = self.flows.context(torch.tensor(self.scaling(x[part]))[None], slice(k, k + 1))[0]
+                    if shared is None:
+                        context = self.flows.context(torch.tensor(self.scaling(x[part]))[None], own)[0]
+                    else:
+                        context = shared.expand(len(part), -1)
                     inside[part] = self.flows.invert(z[part], context, k).double().numpy()
         return self.low + (self.high - self.low) * inside.clip(0.0, 1.0)
 
     def sample_one(self, n: int, x_o: Array, rng: np.random.Generator) -> Array:
         """``n`` cube points for one observation ``(F,)``, shape ``(n, P)``."""
-        return self.sample(np.broadcast_to(x_o, (n, len(x_o))), rng)
+        return self._draw(x_o[None], n, rng)

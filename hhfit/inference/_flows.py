@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from hhfit.arrays import Array
-from hhfit.inference import _splines
+from hhfit.inference import _recurrent, _splines
+
+_NONE = np.zeros((0, 0))
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,16 @@ class Shape:
     Args:
         members: Networks in the mixture.
         parameters: Dimensions of the cube P.
-        inputs: Numbers that describe one observation.
+        inputs: Numbers that describe one observation, its samples left out.
         features: How many of the first ``inputs`` may be undefined.
         transforms: Spline layers.
         bins: Bins of each spline.
         hidden: Units of each of the two hidden layers.
         embedding: Numbers that an extra network condenses the observation to.
+        sweeps: Sampled sweeps S of one observation, which follow its ``inputs``.
+        samples: Samples L of each.
+        units: Units of the recurrent network that sums them up.
+        stride: Samples that it takes in at a time.
     """
 
     members: int
@@ -39,6 +45,10 @@ class Shape:
     bins: int = 8
     hidden: int = 64
     embedding: int = 32
+    sweeps: int = 0
+    samples: int = 0
+    units: int = 0
+    stride: int = 1
 
 
 def _linear(rng: np.random.Generator, shape: Shape, rows: int, columns: int, scale: float) -> Array:
@@ -56,7 +66,9 @@ def initial(shape: Shape, seed: np.random.SeedSequence) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     k, hidden, wide = shape.members, shape.hidden, shape.inputs + shape.embedding
     weights = {"missing": np.zeros((k, 1, shape.features), np.float32)}
-    sizes = {"embed.0": (shape.inputs, hidden), "embed.1": (hidden, hidden), "embed.2": (hidden, shape.embedding)}
+    summed = _recurrent.outputs(shape.units) if shape.sweeps else 0
+    sizes = {"embed.0": (shape.inputs + summed, hidden), "embed.1": (hidden, hidden)}
+    sizes["embed.2"] = (hidden, shape.embedding)
     for t in range(shape.transforms):
         sizes[f"flow.{t}.0"] = (shape.parameters + wide, hidden)
         sizes[f"flow.{t}.1"] = (hidden, hidden)
@@ -64,6 +76,10 @@ def initial(shape: Shape, seed: np.random.SeedSequence) -> dict[str, Array]:
     for name, (rows, columns) in sizes.items():
         last = name.startswith("flow") and name.endswith("2")
         weights[f"{name}.weight"] = _linear(rng, shape, rows, columns, 0.1 if last else 1.0)
+        weights[f"{name}.bias"] = np.zeros((k, 1, columns), np.float32)
+    for name, (rows, columns) in (_recurrent.sizes(shape.units, shape.stride) if shape.sweeps else {}).items():
+        gain = 1.0 if name == _recurrent.STATE else 2.0
+        weights[f"{name}.weight"] = _linear(rng, shape, rows, columns, gain)
         weights[f"{name}.bias"] = np.zeros((k, 1, columns), np.float32)
     ranks = [[rng.permutation(shape.parameters) for _ in range(shape.transforms)] for _ in range(k)]
     weights["rank"] = np.array(ranks, dtype=np.int64)
@@ -89,10 +105,12 @@ class Flows(torch.nn.Module):
     Args:
         shape: Size of the flows.
         weights: Arrays by name, as ``initial`` makes and ``weights`` returns them.
+        known: Known input at every sample, shape ``(S, L)``.
     """
 
-    def __init__(self, shape: Shape, weights: Mapping[str, Array]) -> None:
+    def __init__(self, shape: Shape, weights: Mapping[str, Array], known: Array = _NONE) -> None:
         super().__init__()
+        self.register_buffer("known", torch.tensor(known, dtype=torch.float32), persistent=False)
         self.shape = shape
         self.rank = np.asarray(weights["rank"])
         self.names = sorted(name for name in weights if name != "rank")
@@ -110,20 +128,27 @@ class Flows(torch.nn.Module):
     def _value(self, name: str, member: slice) -> Tensor:
         return self.values[self._where[name]][member]
 
+    def _layer(self, name: str, member: slice) -> tuple[Tensor, Tensor]:
+        return self._value(f"{name}.weight", member), self._value(f"{name}.bias", member)
+
     def context(self, x: Tensor, member: slice = slice(None)) -> Tensor:
         """What the flows are conditioned on.
 
         Args:
-            x: Standardised observations, shape ``(K, B, inputs)``; NaN where a feature is undefined.
+            x: Standardised observations, shape ``(K, B, inputs + S L)``; NaN where a feature is undefined.
             member: Members that it is for.
 
         Returns:
             Context, shape ``(K, B, inputs + embedding)``.
         """
-        cut = self.shape.features
+        shape, cut = self.shape, self.shape.features
+        samples = x[..., shape.inputs :]
         features = torch.where(torch.isnan(x[..., :cut]), self._value("missing", member), x[..., :cut])
-        x = torch.cat((features, x[..., cut:]), dim=-1)
-        h = x
+        x = h = torch.cat((features, x[..., cut : shape.inputs]), dim=-1)
+        if shape.sweeps:
+            samples = samples.unflatten(-1, (shape.sweeps, shape.samples))
+            summed = _recurrent.summary(samples, self.known, lambda name: self._layer(name, member), shape.stride)
+            h = torch.cat((x, summed), dim=-1)
         for layer in range(3):
             name = f"embed.{layer}"
             h = torch.baddbmm(self._value(f"{name}.bias", member), h, self._value(f"{name}.weight", member))

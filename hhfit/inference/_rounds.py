@@ -15,6 +15,7 @@ from hhfit.inference._scaling import Scaling
 from hhfit.inference._training import Training, inputs_shape, likelihood, split, train
 from hhfit.inference._truncation import Region
 from hhfit.journal import Journal
+from hhfit.sampled import NOTHING, Sampled
 from hhfit.simulations import Simulations
 
 LEAST_USABLE = 20
@@ -39,6 +40,8 @@ class FlowInference(Inference):
         batch: Simulations per optimiser step.
         epochs: Most passes over the data in a round.
         steps: Most optimiser steps in the last round.
+        sampled: Columns of the features that are samples of sweeps, which a recurrent network sums up; none unless
+            told.
     """
 
     members: int = 3
@@ -51,6 +54,7 @@ class FlowInference(Inference):
     batch: int = 200
     epochs: int = 300
     steps: int = 14_000
+    sampled: Sampled = NOTHING
 
     @property
     def size(self) -> dict[str, int]:
@@ -110,7 +114,7 @@ def learn(
     usable = simulations.usable
     need_usable(usable, stage)
     u, x = u[usable], simulations.x[usable]
-    scaling = Scaling.of(x)
+    scaling = Scaling.of(x, method.sampled)
     split_seed, train_seed, check_seed = seed.spawn(3)
     how = method.training(steps)
     rows = split(len(u), how.validation, split_seed)
@@ -118,7 +122,7 @@ def learn(
     start_seed, train_seed = train_seed.spawn(2)
     flows, log = train(
         likelihood((u - region.low) / (region.high - region.low), scaling(x)),
-        Flows(shape, initial(shape, start_seed)),
+        Flows(shape, initial(shape, start_seed), scaling.sampled.inputs),
         rows=rows,
         how=how,
         seed=train_seed,

@@ -126,6 +126,7 @@ def train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * per_epoch)
     best, least, best_epoch = flows.weights(), np.full(members, np.inf), np.zeros(members)
     said = started = time.monotonic()
+    cpu = time.process_time()
     with one_thread():
         for epoch in range(epochs):
             for batch in _batches(rows[0], size, members, rng):
@@ -146,10 +147,13 @@ def train(
                 break
     progress(epochs, epochs, f"validation loss {least.mean():.2f}")
     log = {"epochs": epoch + 1, "best_epoch": float(best_epoch.mean()), "validation_loss": float(least.mean())}
-    return Flows(flows.shape, best), log | {"train_s": time.monotonic() - started}
+    log |= {"train_s": time.monotonic() - started, "train_cpu_s": time.process_time() - cpu}
+    return Flows(flows.shape, best, flows.known.numpy()), log
 
 
 def inputs_shape(scaling: Scaling, parameters: int, members: int, size: dict[str, int]) -> Shape:
     """Size of flows for features of that scaling."""
-    features = 2 * len(scaling.centre)
-    return Shape(members, parameters, scaling.inputs, features, **size)
+    features, sampled = 2 * len(scaling.centre), scaling.sampled
+    sweeps, samples = sampled.columns.shape
+    own = {"sweeps": sweeps, "samples": samples, "units": sampled.units, "stride": sampled.stride}
+    return Shape(members, parameters, scaling.inputs, features, **size, **own)

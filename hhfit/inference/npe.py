@@ -1,6 +1,7 @@
 """Neural posterior estimation in a single round, with a bounded density."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class Inference(FlowInference):
         Papamakarios & Murray 2016, equation 5, with the density of statistics "bounded by construction": splines on
         the prior's cube over a uniform base.
     """
+
+    embeds: ClassVar[bool] = True
 
     def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
         """Infer the posterior of one observation."""

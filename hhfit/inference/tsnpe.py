@@ -1,6 +1,7 @@
 """Truncated sequential neural posterior estimation, with a bounded density."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,6 +34,8 @@ class Inference(FlowInference):
         Deistler, Goncalves & Macke 2022 (arXiv 2210.04815), algorithm 1, with highest-density regions taken relative
         to the prior.
     """
+
+    embeds: ClassVar[bool] = True
 
     quantile: float = 1e-4
     steps_between: int = 4000

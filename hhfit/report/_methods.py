@@ -1,5 +1,6 @@
 """A methods paragraph, ready to paste, with what it cites."""
 
+from hhfit.extractors import FeatureSet
 from hhfit.result import FitResult
 
 _METHODS = {
@@ -51,7 +52,7 @@ def methods(result: FitResult) -> str:
         f"({', '.join(result.posterior.names)}) with independent priors over the ranges given in the table.",
         f"{len(result.simulations)} parameter sets{rounds} were simulated with {simulator}, driven by the recorded "
         f"command, with time steps of at most {settings['step']:g} ms.",
-        f"Recorded and simulated sweeps were summarised by the same {len(result.features.features)} features per sweep "
+        f"Recorded and simulated sweeps were summarised by the same {_summary(result.features)} "
         f"(feature set {result.features.name}).",
     ]
     if settings["method"] in _ON_FLOWS:
@@ -61,10 +62,34 @@ def methods(result: FitResult) -> str:
     if result.checks["calibration"]["n"]:
         covered = result.checks["calibration"]["coverage"]["0.9"]
         sentences.append(
-            f"On {result.checks['calibration']['n']} held-out simulations the 90 % highest-density region contained "
-            f"the true parameters in {100 * covered:.0f} % (Talts et al. 2018)."
+            f"On {result.checks['calibration']['n']} simulations not used in training the 90 % highest-density region "
+            f"contained the true parameters in {100 * covered:.0f} % (Talts et al. 2018)."
         )
-    return " ".join([*sentences, *result.assumptions])
+    if result.validation is not None:
+        kept, agreeing = result.validation.recording.sweeps, result.checks["validation"]["spikes"]["agreeing"]
+        sentences.append(
+            f"Of {len(kept)} sweep{'s' if len(kept) > 1 else ''} that were not fitted, the spike count was predicted "
+            f"within 2 or 20 % in {agreeing}."
+        )
+    return " ".join([*sentences, *result.assumptions, _software(result)])
+
+
+def _software(result: FitResult) -> str:
+    names = {"python": "Python", "numpy": "NumPy", "torch": "PyTorch", "zuko": "zuko", "efel": "eFEL", "numba": "Numba"}
+    names |= {"neuron": "NEURON"} if result.settings["simulator"] == "neuron" else {}
+    names |= {"brian2": "Brian 2"} if result.settings["simulator"] == "brian2" else {}
+    found = [f"{name} {result.versions[key]}" for key, name in names.items() if key in result.versions]
+    return f"Software: hhfit {', '.join([result.versions.get('hhfit', ''), *found])}."
+
+
+def _summary(features: FeatureSet) -> str:
+    parts = [f"{len(features.features)} features per sweep"] if features.features else []
+    if features.embedding:
+        parts.append(
+            f"summary of the potential and the command every {features.embedding['step']:g} ms, which "
+            f"{features.embedding['units']:g} gated recurrent units learned together with the density"
+        )
+    return " and by the same ".join(parts)
 
 
 def citations(paragraph: str) -> list[str]:

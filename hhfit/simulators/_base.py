@@ -10,6 +10,7 @@ import numpy as np
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError, UnsupportedError
 from hhfit.model import NOISE, POSITIVE_UNITS, Model
+from hhfit.outcomes import judge
 from hhfit.protocol import Protocol
 from hhfit.traces import Status, Traces
 
@@ -77,18 +78,27 @@ class Simulator(ABC):
         need_shape("index", index, (len(theta),))
         possible = self._possible(theta)
         if possible.all() and len(theta):
-            response, status = self._simulate(theta, seed, index)
+            response, reached = self._checked(theta, seed, index)
         else:
             response = np.full((len(theta), *self.protocol.command.shape), np.nan)
-            status = np.full(len(theta), int(Status.NOT_FINITE))
+            reached = np.ones(len(theta), bool)
             if possible.any():
-                response[possible], status[possible] = self._simulate(theta[possible], seed, index[possible])
-        response[~np.isin(status, [Status.OK, Status.RUNAWAY])] = np.nan
+                response[possible], reached[possible] = self._checked(theta[possible], seed, index[possible])
+        status = np.where(reached, judge(response, self.protocol, self.model.limits), Status.SOLVER)
+        response[np.isin(status, [Status.NOT_FINITE, Status.SOLVER])] = np.nan
         return Traces(response, status)
+
+    def _checked(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
+        """What ``_simulate`` returns; traces of a wrong length did not reach their end."""
+        response, reached = self._simulate(theta, seed, index)
+        wanted = (len(theta), *self.protocol.command.shape)
+        if response.shape != wanted:
+            return np.full(wanted, np.nan), np.zeros(len(theta), bool)
+        return response, reached
 
     @abstractmethod
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
-        """Membrane potential ``(N, S, T)`` [mV] of possible parameter sets, and their outcomes ``(N,)``."""
+        """Membrane potential ``(N, S, T)`` [mV] of possible parameter sets; whether each reached its end ``(N,)``."""
 
     def _possible(self, theta: Array) -> Array:
         possible = np.isfinite(theta).all(axis=1)

@@ -12,8 +12,6 @@ NEAR = {near}
 STATES = {states}
 ROWS = {rows}
 EXTRA = ROWS * LANES
-LOW = EXTRA + LANES
-HIGH = LOW + LANES
 AHEAD = 32
 KEPT = 64
 settings = {{"cache": True, "nogil": True, "fastmath": {{"contract", "nsz"}}, "error_model": "numpy"}}
@@ -139,15 +137,9 @@ def fill(z, seed, index, sweep, step):
 
 
 @njit(**settings)
-def run(rows, command, substeps, seed, index, out, extremes):
-    """Integrate one block: ``rows`` (ROWS, LANES), ``command`` (S, T), ``index`` (LANES,).
-
-    Fills ``out`` (LANES, S, T), and ``extremes`` (2, LANES) with the lowest and the highest potential, NaN after NaN.
-    """
-    s = np.zeros((ROWS + 3) * LANES, F)
-    for n in range(LANES):
-        s[LOW + n] = F(np.inf)
-        s[HIGH + n] = F(-np.inf)
+def run(rows, command, substeps, seed, index, out):
+    """Integrate one block: ``rows`` (ROWS, LANES), ``command`` (S, T), ``index`` (LANES,), ``out`` (LANES, S, T)."""
+    s = np.zeros((ROWS + 1) * LANES, F)
     z = np.zeros(AHEAD * LANES, np.float32)
     kept = np.zeros(KEPT * LANES, F)
     n_sweeps, n_times = command.shape
@@ -171,18 +163,10 @@ def run(rows, command, substeps, seed, index, out, extremes):
 {body}
                     step += 1
                 for n in range(LANES):
-                    v = s[n]
-                    kept[(t - start) * LANES + n] = v
-                    s[LOW + n] = v if v < s[LOW + n] else s[LOW + n]
-                    s[HIGH + n] = v if v > s[HIGH + n] else s[HIGH + n]
+                    kept[(t - start) * LANES + n] = s[n]
             for n in range(LANES):
                 for t in range(start, stop):
                     out[n, sweep, t] = kept[(t - start) * LANES + n]
-        for n in range(LANES):
-            s[HIGH + n] = s[HIGH + n] if s[n] == s[n] else F(np.nan)
-    for n in range(LANES):
-        extremes[0, n] = s[LOW + n]
-        extremes[1, n] = s[HIGH + n]
 '''
 
 

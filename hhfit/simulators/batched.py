@@ -19,7 +19,6 @@ from hhfit.simulators import _kernel
 from hhfit.simulators._base import Simulator as Base
 from hhfit.simulators._base import need_point
 from hhfit.simulators._cache import folder
-from hhfit.traces import outcome
 
 
 @final
@@ -69,14 +68,12 @@ class Simulator(Base):
         padded = np.minimum(np.arange(-(-len(theta) // lanes) * lanes), len(theta) - 1)
         constants = self.kernel.rows(self.model, theta[padded], self.dt)
         number = index[padded].astype(np.uint64)
-        extremes = np.empty((len(padded) // lanes, 2, lanes), self.precision)
 
         def block(start: int) -> None:
             rows = slice(start, start + lanes)
             whole = start + lanes <= len(theta)
             out = response[rows] if whole else np.empty((lanes, *command.shape), self.precision)
-            block_constants, extreme = np.ascontiguousarray(constants[:, rows]), extremes[start // lanes]
-            run(block_constants, command, self.substeps, np.uint64(seed), number[rows], out, extreme)
+            run(np.ascontiguousarray(constants[:, rows]), command, self.substeps, np.uint64(seed), number[rows], out)
             if not whole:
                 response[start:] = out[: len(theta) - start]
 
@@ -87,8 +84,7 @@ class Simulator(Base):
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(block, starts))
-        low, high = (extremes[:, k].ravel()[: len(theta)] for k in (0, 1))
-        return response, outcome(low, high)
+        return response, np.ones(len(theta), bool)
 
 
 @cache

@@ -5,7 +5,7 @@ import pytest
 
 from hhfit.errors import InputError
 from hhfit.extractors import load
-from hhfit.extractors._set import parse
+from hhfit.extractors._set import EMBEDDING, parse
 from hhfit.protocol import step
 
 PROTOCOL = step(np.array([0.0, 50.0]), on=40.0, off=180.0, duration=240.0, dt=0.1)
@@ -58,6 +58,8 @@ BAD = {
     ),
     "network": ("[embedding]\nlayers = 3", r"embedding has no 'layers'; it may have kind, units, step"),
     "units": ("[embedding]\nunits = -3", r"embedding.units is -3, must be a positive number"),
+    "stride": ("[embedding]\nstride = 1.5", r"embedding.stride is 1.5, must be a whole number"),
+    "kind": ('[embedding]\nkind = "lstm"', r"embedding.kind is 'lstm', must be 'gru'"),
 }
 
 
@@ -70,12 +72,12 @@ def test_wrong_set_is_refused_in_one_sentence(case):
 
 
 def test_embedding_alone_sees_samples_of_every_sweep():
-    features = load("learned")
+    features = load("lueckmann2017_recurrent")
     x = features(ramp(), PROTOCOL)
     assert x.shape == (3, 2 * 1200)
     np.testing.assert_array_equal(x[0, :1200], PROTOCOL.time[::2])
     assert features.names(PROTOCOL)[1201] == "1:v@0.2"
-    assert features.embedding == {"kind": "gru", "units": 25, "step": 0.2}
+    assert features.embedding == {"kind": "gru", "units": 25, "step": 0.2, "stride": 1}
 
 
 def test_embedding_beside_features_keeps_sweeps_together():
@@ -90,3 +92,21 @@ def test_embedding_finer_than_the_samples_is_refused():
     features = parse("[embedding]\nstep = 0.01", "mine")
     with pytest.raises(InputError, match=r"embedding.step is 0.01 ms, must be at least dt = 0.1 ms"):
         features(ramp(), PROTOCOL)
+
+
+def test_embedding_of_too_many_samples_is_refused():
+    features = parse("[embedding]\nstep = 0.1", "mine")
+    many = step(np.zeros(10), on=10.0, off=200.0, duration=240.0, dt=0.1)
+    with pytest.raises(InputError, match=r"step = 0.1 ms gives 24000 samples per simulation, at most 20000"):
+        features.sampled(many)
+
+
+def test_samples_are_told_apart_from_features_with_their_command():
+    features = parse(MEAN.format(name="m") + "[embedding]\nstep = 40\nunits = 8", "mine")
+    sampled = features.sampled(PROTOCOL)
+    np.testing.assert_array_equal(sampled.columns, [[1, 2, 3, 4, 5, 6], [8, 9, 10, 11, 12, 13]])
+    np.testing.assert_array_equal(sampled.others(14), [0, 7])
+    expected = PROTOCOL.command[:, ::400] / np.abs(PROTOCOL.command).max()
+    np.testing.assert_allclose(sampled.inputs, expected)
+    assert (sampled.units, sampled.stride) == (8, EMBEDDING["stride"])
+    assert parse(MEAN.format(name="m"), "mine").sampled(PROTOCOL).columns.size == 0
