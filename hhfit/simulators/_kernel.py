@@ -1,5 +1,6 @@
 """Source text of the batched kernel of a model: one block of simulations, vectorised over its lanes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ SCHEMES = ("exponential-euler", "rk4", "forward-euler")
 
 LANES = {"float64": 16, "float32": 32}
 """Simulations per block: state and constants of a block stay in the first-level cache."""
+
+WAYS = 2
+"""Parts of a block whose statements alternate: their chains of arithmetic wait for results in turn, a fifth faster."""
 
 CLIP = {"float64": (-300.0, 300.0), "float32": (-150.0, 110.0)}
 """Membrane potentials [mV] beyond which rates no longer change, so that no power of an exponential overflows."""
@@ -180,7 +184,8 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
         rows=n_states + 3 + len(writer.nodes),
         noisy=noisy,
         rounds=ROUNDS,
-        body="\n".join(f"        {line}" for line in body),
+        part=writer.lanes // WAYS,
+        body="\n".join(f"{24 * ' '}{line}" for line in _alternating(body, writer.lanes)),
     )
     return Kernel(source, equations, tuple(writer.nodes), precision)
 
@@ -327,6 +332,20 @@ class _Writer:
         if key[0] == "state" and str(key[1]) in self.inputs:
             return self.inputs[str(key[1])]
         return f"n{node}{tag}"
+
+
+def _alternating(body: list[str], lanes: int) -> list[str]:
+    """Statements for lane ``n``, each followed by the same for the lane half a block away."""
+    part = lanes // WAYS
+    assigned = {line.split(" = ")[0] for line in body} - {line for line in body if line.startswith("s[")}
+    local = re.compile(rf"\b({'|'.join(sorted(name for name in assigned if name.isidentifier()))})\b")
+    lines = []
+    for line in body:
+        for k in range(WAYS):
+            moved = re.sub(r"s\[(\d+) \+ n\]", lambda slot, k=k: f"s[{int(slot.group(1)) + k * part} + n]", line)
+            moved = moved.replace("s[EXTRA + n]", f"s[EXTRA + {k * part} + n]")
+            lines.append(local.sub(rf"\g<1>_{k}", moved))
+    return lines
 
 
 def _term(function: str, args: list[str]) -> str:

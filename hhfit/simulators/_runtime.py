@@ -137,13 +137,6 @@ def fill(z, seed, index, sweep, step):
 
 
 @njit(**settings)
-def integrate(s, amplitude):
-    """One step of every lane."""
-    for n in range(LANES):
-{body}
-
-
-@njit(**settings)
 def run(rows, command, substeps, seed, index, out):
     """Integrate one block: ``rows`` (ROWS, LANES), ``command`` (S, T), ``index`` (LANES,), ``out`` (LANES, S, T)."""
     s = np.zeros((ROWS + 1) * LANES, F)
@@ -165,7 +158,9 @@ def run(rows, command, substeps, seed, index, out):
                         place = (step % AHEAD) * LANES
                         for n in range(LANES):
                             s[EXTRA + n] = F(z[place + n]) * s[(STATES + 2) * LANES + n]
-                    integrate(s, command[sweep, t - 1])
+                    amplitude = command[sweep, t - 1]
+                    for n in range({part}):
+{body}
                     step += 1
                 for n in range(LANES):
                     kept[(t - start) * LANES + n] = s[n]

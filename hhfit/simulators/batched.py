@@ -65,7 +65,6 @@ class Simulator(Base):
         run = _load(self.kernel.source).run
         command = np.ascontiguousarray(self.protocol.command, dtype=self.precision)
         response = np.empty((len(theta), *command.shape), self.precision)
-
         padded = np.minimum(np.arange(-(-len(theta) // lanes) * lanes), len(theta) - 1)
         constants = self.kernel.rows(self.model, theta[padded], self.dt)
         number = index[padded].astype(np.uint64)
