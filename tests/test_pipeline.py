@@ -14,6 +14,7 @@ from hhfit.pipeline import Settings
 from hhfit.preparation import Corrections
 from hhfit.protocol import step
 from hhfit.recording import Recording
+from hhfit.run import RunDirectory
 
 SETTINGS = Settings(features="goncalves2020", simulations=240, rounds=2, seed=3, samples=50, predictions=10)
 CORRECTIONS = Corrections(ljp=-10.0, area=12000.0)
@@ -135,6 +136,25 @@ def test_recording_without_a_defined_feature_is_refused(recording, neuron, tmp_p
             recording, neuron, pipeline.replace(SETTINGS, features=str(features)), CORRECTIONS, out=tmp_path / "run"
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_sweeps_kept_back_survive_a_resume(recording, neuron, tmp_path):
+    settings = pipeline.replace(SETTINGS, method="npe", rounds=1, simulations=60)
+    corrections = replace(CORRECTIONS, sweeps=(4,), validation=(7,))
+    planned = pipeline.plan(recording, neuron, settings, corrections, {})
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.start(
+            planned, tmp_path / "run", overwrite=False, earlier="", pool=pipeline.workforce(1, ""), progress=interrupt
+        )
+    with RunDirectory.open(tmp_path / "run", listener=pipeline.ignore) as run:
+        again = pipeline._from_table(run.settings, run.recording, run.validation)
+    assert again.prepared.recording.sweeps.tolist() == [4]
+    assert again.prepared.validation.sweeps.tolist() == [7]
+    np.testing.assert_array_equal(again.prepared.validation.response, planned.prepared.validation.response)
+
+
+def interrupt(stage, done, total, note):
+    raise KeyboardInterrupt
 
 
 def test_area_is_fitted_on_request(recording, neuron, tmp_path):

@@ -34,6 +34,15 @@ def errors_end() -> Iterator[None]:
         sys.exit(1)
 
 
+@contextmanager
+def told(path: str) -> Iterator[None]:
+    """Turn the refusal to write a file into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
+
+
 class Bars:
     """Shows how far every stage has come; call it as ``bars(stage, done, total, note)``."""
 

@@ -2,6 +2,7 @@
 
     traces(result)              every sweep: recorded, predicted, command below
     sweep(result, s)            one of them, for a page of small figures
+    kept_sweeps(result)         the same of the sweeps that were not fitted
     spike_counts(result)        spike count against current
     first_spikes(result)        first spike of one sweep, recorded and predicted, aligned
     marginals(result)           one panel per parameter, over its prior range
@@ -20,13 +21,14 @@ from hhfit.plots._attribution import attribution
 from hhfit.plots._checks import calibration, feature_errors
 from hhfit.plots._posterior import marginal, marginals, pairs
 from hhfit.plots._style import png, save, unit_label
-from hhfit.plots._traces import first_spikes, spike_counts, sweep, traces
+from hhfit.plots._traces import first_spikes, kept_sweeps, spike_counts, sweep, traces
 
 __all__ = [
     "attribution",
     "calibration",
     "feature_errors",
     "first_spikes",
+    "kept_sweeps",
     "marginal",
     "marginals",
     "pairs",

@@ -1,5 +1,7 @@
 """Recorded and predicted membrane potential, and spike counts."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,6 +39,16 @@ def sweep(result: FitResult, s: int) -> Figure:
     figure.align_ylabels()
     _legend(figure, voltages)
     return figure
+
+
+def kept_sweeps(result: FitResult) -> list[Figure]:
+    """Every sweep that was kept back from the fit, drawn alike; none without such sweeps."""
+    kept = result.validation
+    if kept is None:
+        return []
+    checks = {**result.checks, "spikes": result.checks["validation"]["spikes"]}
+    shown = replace(result, recording=kept.recording, predictive=kept.predictive, checks=checks)
+    return [sweep(shown, s) for s in range(len(kept.recording.sweeps))]
 
 
 @styled

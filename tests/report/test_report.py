@@ -95,3 +95,26 @@ def test_page_says_which_feature_informs_which_parameter(fit, tmp_path):
     assert "no feature informs g_leak" in page
     assert (tmp_path / "figures" / "attribution.pdf").exists()
     assert "Which feature informs" not in report.write(fit, tmp_path).read_text()
+
+
+def test_report_shows_sweeps_that_were_kept_back(page, fit):
+    assert f"Sweep {fit.recording.sweeps[0]}, not fitted" in page.read_text()
+    assert "Sweeps that were not fitted" in text_of(page)
+
+
+def test_report_names_what_moves_when_the_junction_potential_is_wrong(page, fit):
+    text = text_of(page)
+    assert "What if an assumption were wrong?" in text
+    assert re.search(r"ljp \+10 mV moves \w+ by \+", text)
+    assert "area x 2 (area is fitted)" in text
+    assert "check DIR --sensitivity" not in text
+
+
+def test_report_shows_the_robust_posterior(page):
+    assert "If some features cannot be met" in text_of(page)
+
+
+def test_report_without_these_says_how_to_get_them(bad_page):
+    text = text_of(bad_page)
+    assert "Sweeps that were not fitted" not in text
+    assert "hhfit check DIR --sensitivity" in text
