@@ -29,7 +29,7 @@ ROOM = 2**30
 EXTREMES = np.array([0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF], "<u8")
 
 
-class TooLongError(Exception):
+class TooLongError(BaseException):
     """One file took more than ``LIMIT``."""
 
 

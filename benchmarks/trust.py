@@ -148,9 +148,10 @@ def novelty_allen(options):
     if not paths:
         return row(None, "of cells", ">= 2 of 3", False, f"no recordings at {folder}; set HHFIT_RECORDINGS")
     settings = pipeline.Settings(features="goncalves2020")
-    found = {}
+    model, found = models.load("pospischil"), {}
+    corrections = Corrections(ljp=-14.0, area=model.quantities["area"].value)  # as in Goncalves et al. 2020
     for path in paths:
-        planned = pipeline.plan(read(path), models.load("pospischil"), settings, Corrections(ljp=-14.0), {})
+        planned = pipeline.plan(read(path), model, settings, corrections, {})
         n = 1000 if options.quick else 4000
         theta = planned.prepared.model.prior.sample(n, options.seed)
         with Workers(1) as pool:

@@ -30,6 +30,7 @@ from hhfit.run import earlier as simulations_of
 from hhfit.simulations import Simulations, join
 from hhfit.simulators import DEFAULT_STEP
 from hhfit.task import Predicted, Prediction, Simulation
+from hhfit.traces import Status, failures
 from hhfit.workers import Workers
 
 PACKAGES = ("numpy", "torch", "sbi", "zuko", "neuron", "brian2", "efel", "numba")
@@ -66,6 +67,8 @@ class Settings:
             prior prediction. No model is the neuron; 0 claims that this one is.
         samples: Draws from the posterior that are kept.
         predictions: Draws that are simulated again for the posterior prediction.
+        fail_on: Outcomes that count as failed simulations, separated by commas, beside those that leave no trace
+            (not_finite, solver, timeout, crashed): of silent, spontaneous, block, runaway, diverging.
 
     Raises:
         InputError: If a number cannot be.
@@ -81,6 +84,7 @@ class Settings:
     tolerance: float = 0.05
     samples: int = 10_000
     predictions: int = 100
+    fail_on: str = "runaway,diverging"
 
     def __post_init__(self) -> None:
         for name in ("samples", "predictions"):
@@ -92,6 +96,12 @@ class Settings:
             raise InputError(f"tolerance is {self.tolerance}, must be from 0 to below 10")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
+        _ = self.failures
+
+    @property
+    def failures(self) -> frozenset[Status]:
+        """Outcomes that count as failed simulations."""
+        return failures(name.strip() for name in self.fail_on.split(",") if name.strip())
 
     @property
     def budget(self) -> Budget:
@@ -134,7 +144,14 @@ class Fit:
     def task(self) -> Simulation:
         """What a worker does."""
         recording, settings = self.prepared.recording, self.settings
-        return Simulation(self.prepared.model, recording.protocol, self.features, settings.simulator, settings.step)
+        return Simulation(
+            self.prepared.model,
+            recording.protocol,
+            self.features,
+            settings.simulator,
+            settings.step,
+            settings.failures,
+        )
 
 
 class Stopwatch:
@@ -272,6 +289,8 @@ def resume(out: str | Path, *, workers: int = 0, scheduler: str = "", progress: 
 
 def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
     watch = Stopwatch()
+    for sentence in planned.prepared.assumptions:
+        run.explain(f"assumed: {sentence}")
     with workers as pool:
         bench = Bench(planned, pool, run, watch)
         bare = compute(planned, run, bench)
@@ -291,7 +310,9 @@ def keep(result: FitResult, run: RunDirectory) -> None:
     """Write everything that a finished fit leaves."""
     run.write_samples(result.posterior.names, result.samples)
     run.write_summary(summarize(result))
+    run.progress("report", 0, 1, "")
     report.write(result, run.folder)
+    run.progress("report", 1, 1, "")
     run.finish()
 
 
@@ -308,7 +329,9 @@ def compute(planned: Fit, run: RunDirectory, bench: "Bench") -> FitResult:
     with watch.stage("inference"):
         posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
     with watch.stage("sampling the posterior"):
+        run.progress("sampling the posterior", 0, settings.samples, "")
         samples = posterior.sample(settings.samples, settings.seed)
+        run.progress("sampling the posterior", settings.samples, settings.samples, "")
     with watch.stage("posterior prediction"):
         predictive = bench.predict(samples, planned.prepared.recording)
     with watch.stage("checks"):
@@ -356,13 +379,18 @@ class Bench:
             if call == 1:
                 theta = self._run.adopted(theta, first)
             parts, missing = self._run.stored(theta, first, call)
-            finished = len(theta) - len(missing)
+            parts = [replace(rows, fail_on=self.task.fail_on) for rows in parts]
+            finished, started = len(theta) - len(missing), time.monotonic()
+            if finished:
+                self._run.explain(f"round {call}: {finished} of {len(theta)} simulations are there already")
             for rows in self._pool.map(self.task, theta[missing], self._planned.settings.seed, first + missing):
                 self._run.save(rows, call)
                 parts.append(rows)
                 finished += len(rows)
-                failed = sum(int((~part.usable).sum()) for part in parts)
-                self._run.progress(f"round {call}: simulating", finished, len(theta), f"{failed} failed")
+                failed = sum(int((~part.usable).sum()) for part in parts) / finished
+                rate = (finished - len(theta) + len(missing)) / max(time.monotonic() - started, 1e-3)
+                note = f"{rate:.3g} per s, {failed:.1%} failed"
+                self._run.progress(f"round {call}: simulating", finished, len(theta), note)
         self.watch.stages["simulation"]["cpu_s"] += self._pool.usage.cpu_s - spent
         self.done.append(join(parts))
         self.seen.append(self._blurred(self.done[-1]))
@@ -408,7 +436,9 @@ class Bench:
         parts.sort(key=lambda part: part.index[0])
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Predicted.names()}
         recorded = spike_counts(recording.response[None], recording.protocol, planned.features.settings)[0]
-        simulations = Simulations(*(columns[name] for name in ("theta", "x", "status", "index")))
+        simulations = Simulations(
+            *(columns[name] for name in ("theta", "x", "status", "index")), fail_on=self.task.fail_on
+        )
         return Predictive(simulations, columns["response"], columns["spikes"], recorded)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from hhfit import passive, plausibility, sweeps
 from hhfit.errors import InputError
 from hhfit.model import Model
+from hhfit.morphology import Morphology
 from hhfit.prior import KINDS, Marginal
 from hhfit.protocol import Protocol
 from hhfit.recording import Recording
@@ -157,6 +158,8 @@ def default_window(protocol: Protocol) -> tuple[float, float]:
 
 def _with_area(model: Model, estimate: passive.Passive, corrections: Corrections) -> tuple[Model, str]:
     capacitance = model.quantities["capacitance"].value
+    if model.morphology is not None:
+        return model, _drawn_area(model, model.morphology, corrections)
     area = estimate.area(capacitance)
     if not np.isnan(corrections.area):
         return model.with_values({"area": corrections.area}), f"Membrane area {corrections.area:.0f} um2 was given."
@@ -186,7 +189,7 @@ def _share(sd: float, value: float) -> float:
 
 def _with_leak(model: Model, estimate: passive.Passive) -> tuple[Model, tuple[str, ...]]:
     """Cut the priors of leaks above what the measured input conductance allows, when the area is known."""
-    if "area" in model.free or "steps" not in estimate.method:
+    if model.morphology is not None or "area" in model.free or "steps" not in estimate.method:
         return model, ()
     # 1 mS/cm2 over 1 um2 is the conductance of 1e5 MOhm: the factor that turns tau and R into an area
     conductance = UM2_PER_MS_PER_MOHM / (estimate.resistance * model.quantities["area"].value)
@@ -206,6 +209,15 @@ def _with_leak(model: Model, estimate: passive.Passive) -> tuple[Model, tuple[st
 def _doubt(recording: Recording) -> tuple[str, ...]:
     reason = plausibility.answer(recording).reason
     return (f"The stimulus is doubtful: {reason}; nothing of this fit holds if it is wrong.",) if reason else ()
+
+
+def _drawn_area(model: Model, shape: Morphology, corrections: Corrections) -> str:
+    if corrections.fit_area or not np.isnan(corrections.area):
+        raise InputError(
+            f"{model.name}: the membrane area follows from the morphology; leave --area and --fit-area out"
+        )
+    values = {name: quantity.value for name, quantity in model.quantities.items()}
+    return f"Membrane area {shape.area(values):.0f} um2 follows from the morphology of {model.name}."
 
 
 def _junction(corrections: Corrections) -> str:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -245,12 +245,16 @@ def _glm_prior() -> Prior:
 class Glm(Reference):
     """Ten weights of a Bernoulli neuron driven by white noise in 100 time bins, under a smooth correlated prior.
 
+    Args:
+        prior: ``Glm.of_paper().prior``.
+        current: Input in every time bin, shape ``(100,)``.
+
     Source:
         Lueckmann et al. 2017, figure 2C-F; prior and input as in the authors' scripts.
     """
 
     prior: Prior
-    input_seed: int = 42
+    current: Array = field(default_factory=lambda: np.random.default_rng(42).standard_normal(100))
 
     @classmethod
     def of_paper(cls) -> "Glm":
@@ -265,8 +269,7 @@ class Glm(Reference):
     @property
     def design(self) -> Array:
         """A one and the last nine inputs for every time bin, shape ``(100, 10)``."""
-        current = np.random.default_rng(self.input_seed).standard_normal(100)
-        lags = [np.concatenate([np.zeros(k), current[: 100 - k]]) for k in range(9)]
+        lags = [np.concatenate([np.zeros(k), self.current[: 100 - k]]) for k in range(9)]
         return np.stack([np.ones(100), *lags], axis=1)
 
     def draw(self, theta: Array, rng: np.random.Generator) -> Array:

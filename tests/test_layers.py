@@ -9,7 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["traces", "simulations", "sampled"]
+VALUES += ["mechanism", "morphology", "places", "swc"]
+VALUES += ["traces", "simulations", "outcomes", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
     "errors": [],
@@ -21,8 +22,26 @@ ALLOWED = {
     "protocol": ["arrays", "errors", "library"],
     "recording": ["arrays", "errors", "protocol", "units"],
     "prior": ["arrays", "errors"],
-    "model": ["arrays", "errors", "expression", "library", "prior", "units"],
-    "traces": ["arrays"],
+    "morphology": ["arrays", "errors", "expression"],
+    "places": [],
+    "mechanism": ["errors", "expression", "morphology"],
+    "swc": ["errors", "library", "morphology"],
+    "model": [
+        "arrays",
+        "errors",
+        "expression",
+        "library",
+        "mechanism",
+        "morphology",
+        "outcomes",
+        "places",
+        "prior",
+        "swc",
+        "units",
+    ],
+    "outcomes": ["arrays", "errors", "protocol", "traces", "_outcomes"],
+    "_outcomes": ["arrays", "traces"],
+    "traces": ["arrays", "errors"],
     "sampled": ["arrays"],
     "simulations": ["arrays", "traces"],
     "references": ["arrays", "errors", "prior", "simulations"],

@@ -2,7 +2,7 @@
 
 import typer
 
-from hhfit.cli import _after, _features, _fit, _look, _simulate
+from hhfit.cli import _after, _features, _fit, _look, _reproduce, _simulate
 from hhfit.cli._console import errors_end
 
 app = typer.Typer(
@@ -13,7 +13,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (_fit.fit, _fit.resume, _after.check, _after.report, _after.export, _look.inspect)
-COMMANDS += (_features.features, _simulate.simulate)
+COMMANDS += (_features.features, _simulate.simulate, _reproduce.reproduce)
 for command in (*COMMANDS, _look.list_, _fit.demo, _look.doctor):
     app.command(command.__name__.rstrip("_"))(command)
 

@@ -69,6 +69,13 @@ def fit(  # noqa: PLR0913 - one argument per option
         float,
         typer.Option(help="How far the model may miss a feature, in half interquartile ranges of its prediction."),
     ] = 0.05,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            help="Outcomes that count as failed simulations, beside those that leave no trace: of silent, "
+            "spontaneous, block, runaway, diverging."
+        ),
+    ] = "runaway,diverging",
     ljp: LiquidJunction = NAN,
     bridge: Bridge = NAN,
     temperature: Temperature = NAN,
@@ -108,7 +115,9 @@ def fit(  # noqa: PLR0913 - one argument per option
     neuron = models.load(model)
     fixed = fixed_values(neuron, values or [])
     neuron = neuron.with_values(fixed).with_priors(dict.fromkeys(fixed))
-    settings = pipeline.Settings(features, method, simulator, simulations, rounds, seed, tolerance=tolerance)
+    settings = pipeline.Settings(
+        features, method, simulator, simulations, rounds, seed, tolerance=tolerance, fail_on=fail_on
+    )
     measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
     corrections = replace(corrections, sweeps=fitted.of(measured), validation=kept.of(measured))
     folder = Path(out or f"runs/{Path(recording).stem}")

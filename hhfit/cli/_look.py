@@ -204,14 +204,17 @@ def _print(summary: dict[str, Any]) -> None:
         "sweep",
         "stimulus [ms]",
         f"step [{current}]",
-        f"holding [{current}]",
-        f"rest [{response}]",
+        f"holding\n[{current}]",
+        f"rest\n[{response}]",
+        f"drift\n[{response}]",
+        f"noise\n[{response}]",
         "spikes",
     ):
         table.add_column(escape(heading), justify="right")
     for row in summary["sweeps"]:
         window = f"{row['on_ms']:g}-{row['off_ms']:g}"
-        numbers = [f"{row[key]:.1f}" for key in ("step", "holding", "rest")]
+        numbers = [f"{round(row[key], 1) + 0.0:.1f}" for key in ("step", "holding", "rest", "drift")]
+        numbers.append("" if row["noise"] is None else f"{row['noise']:.3f}")
         table.add_row(str(row["sweep"]), window, *numbers, "" if row["spikes"] is None else str(row["spikes"]))
     stdout.print(table)
     _print_passive(summary)

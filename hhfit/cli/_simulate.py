@@ -130,7 +130,8 @@ def _need_room(path: Path, n: int, protocol: "Protocol") -> None:
             f"{MOST_SERIES}; write an .npz"
         )
     needed = 8.0 * n * protocol.command.size
-    free = float(os.sysconf("SC_AVPHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
+    free = float(os.sysconf(pages)) * os.sysconf("SC_PAGE_SIZE")
     if 2.5 * needed > free:
         raise InputError(
             f"--n {n} makes {needed / 2**30:.1f} GiB of potentials, {free / 2**30:.1f} GiB of memory are free; "

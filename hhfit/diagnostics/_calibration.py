@@ -26,7 +26,9 @@ def unseen(posterior: Amortized, simulations: Simulations) -> Simulations:
     return simulations.rows(np.isin(simulations.index, posterior.held_out))
 
 
-def calibration(posterior: Amortized, known: Simulations, x_o: Array, seed: int) -> dict[str, Any]:
+def calibration(
+    posterior: Amortized, known: Simulations, x_o: Array, seed: int, *, columns: Array | None = None
+) -> dict[str, Any]:
     """Expected coverage and simulation-based calibration on simulations whose parameters are known.
 
     Args:
@@ -34,6 +36,7 @@ def calibration(posterior: Amortized, known: Simulations, x_o: Array, seed: int)
         known: Simulations that its training has not seen, their parameters spread like its prior.
         x_o: Observed features, shape ``(F,)``.
         seed: Seed of the draws.
+        columns: Features that say what is near the recording; by default all.
 
     Returns:
         ``n`` held-out simulations; ``coverage`` of the highest-density region per level, and the
@@ -50,6 +53,7 @@ def calibration(posterior: Amortized, known: Simulations, x_o: Array, seed: int)
     if len(rows) < MIN_ROWS:
         return {"n": 0, "reason": f"only {len(rows)} held-out simulations; at least {MIN_ROWS} needed"}
     theta, x = known.theta[rows], known.x[rows]
+    near = np.arange(len(x_o)) if columns is None else columns
     draws = posterior.sample_at(x, DRAWS, seed)
     mass = _mass_above(posterior.log_prob_at(draws, x), posterior.log_prob_at(theta[:, None], x)[:, 0])
     ranks = _ranks(draws, theta)
@@ -61,7 +65,7 @@ def calibration(posterior: Amortized, known: Simulations, x_o: Array, seed: int)
         "ks_p": dict(zip(posterior.names, _uniform_p(ranks), strict=True)),
         "tarp": _tarp(posterior.prior, draws, theta, seed),
         "curve": [[level, float((mass <= level).mean())] for level in CURVE],
-        "local": _local(x, x_o, mass, ranks, posterior.names),
+        "local": _local(x[:, near], x_o[near], mass, ranks, posterior.names),
     }
 
 

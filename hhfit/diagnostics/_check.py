@@ -44,8 +44,7 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
     names = [result.feature_names[k] for k in columns]
     scales = [result.features.scales(result.recording.protocol)[k] for k in columns]
     drawn = replace(result.predictive, simulations=result.predictive.simulations.columns(columns))
-    whole = prior_simulations(result)
-    first = whole.columns(columns)
+    first = prior_simulations(result).columns(columns)
     checks: dict[str, Any] = {
         "parameters": _parameters(result),
         "correlations": _correlations(result),
@@ -58,12 +57,13 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "features": feature_errors(drawn, first, x_o, names=names, scales=scales),
         "out_of_distribution": novelty(first.x[first.usable], x_o, names=names, seed=seed),
         "calibration": _calibration(result, seed),
-        "validation": validation(result, whole),
+        "validation": validation(result, prior_simulations(result)),
     }
     checks["out_of_distribution"]["rounds"] = [
-        {"round": number} | novelty(rows.x[rows.usable][:, columns], x_o, names=names, seed=seed)
-        for number, rows in later_rounds(result)
+        {"round": number} | novelty(rows.x[rows.usable], x_o, names=names, seed=seed)
+        for number, rows in ((k, each.columns(columns)) for k, each in later_rounds(result))
     ]
+    checks["out_of_distribution"]["embedded"] = _embedded(result, seed)
     checks["standardized_distance"] = _distance(checks["features"])
     return with_verdict(to_plain(checks))
 
@@ -145,8 +145,20 @@ def _correlations(result: FitResult) -> dict[str, Any]:
 def _calibration(result: FitResult, seed: int) -> dict[str, Any]:
     if isinstance(result.posterior, Amortized):
         known = unseen(result.posterior, result.simulations) if result.known is None else result.known
-        return calibration(result.posterior, known, result.x_o, seed) | {"source": "held-out simulations"}
+        return calibration(result.posterior, known, result.x_o, seed, columns=result.checked) | {
+            "source": "held-out simulations"
+        }
     return {"n": 0, "reason": "this method gives a posterior for the recording alone", "source": "none"}
+
+
+def _embedded(result: FitResult, seed: int) -> dict[str, Any] | None:
+    """The same test on what the network makes of the samples of a sweep; ``None`` without a learned summary."""
+    if not result.features.embedding or not isinstance(result.posterior, Amortized):
+        return None
+    later = later_rounds(result)
+    rows = later[-1][1] if later else result.simulations
+    x, x_o = result.posterior.summary(rows.x[rows.usable]), result.posterior.summary(result.x_o[None])[0]
+    return novelty(x, x_o, names=[f"summary {k}" for k in range(len(x_o))], seed=seed)
 
 
 def _logged(result: FitResult, key: str) -> float:

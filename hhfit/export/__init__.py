@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.errors import DependencyError
+from hhfit.errors import DependencyError, UnsupportedError
 from hhfit.export import _brian2, _neuron
 from hhfit.export._sets import arviz_groups, representatives
 from hhfit.result import FitResult
@@ -37,7 +37,12 @@ def write(result: FitResult, folder: Path, n: int = 10) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        UnsupportedError: If the model has a morphology.
     """
+    if result.model.morphology is not None:
+        raise UnsupportedError(f"{result.model.name}: scripts are written for cells of one compartment only")
     write_neuron(result, folder / "neuron", n)
     write_brian2(result, folder / "brian2", n)
     write_sets(result, folder / "parameter_sets.csv", n)

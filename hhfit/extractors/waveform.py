@@ -74,7 +74,15 @@ def _count(potential: Array, window: slice, threshold: float, refractory: float)
 
 
 def _central(part: Array, order: int) -> Array:
-    return ((part - part.mean(axis=1, keepdims=True)) ** order).mean(axis=1)
+    return _power(part - part.mean(axis=1, keepdims=True), order).mean(axis=1)
+
+
+def _power(values: Array, order: int) -> Array:
+    """Whole powers by multiplication, which is several times faster than the power function."""
+    if order == 1:
+        return values
+    half = _power(values, order // 2)
+    return half * half * values if order % 2 else half * half
 
 
 def _standardised(part: Array, order: int) -> Array:

@@ -19,6 +19,7 @@ class Budget:
     Args:
         simulations: Simulations in all.
         rounds: Rounds that they are split into.
+        last: Simulations of the last round; 0 for as many as the others.
 
     Raises:
         InputError: If there is less than one simulation per round.
@@ -26,6 +27,7 @@ class Budget:
 
     simulations: int
     rounds: int = 1
+    last: int = 0
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
@@ -34,10 +36,17 @@ class Budget:
             raise InputError(
                 f"simulations is {self.simulations}, must be at least 50 for each of {self.rounds} round(s)"
             )
+        if self.last and not 50 <= self.last <= self.simulations - 50 * (self.rounds - 1):
+            raise InputError(
+                f"last is {self.last}, must be at least 50 and leave 50 of {self.simulations} simulations for each of "
+                f"the other {self.rounds - 1} round(s)"
+            )
 
     @property
     def per_round(self) -> list[int]:
         """Simulations of each round; they add up to the budget."""
+        if self.last and self.rounds > 1:
+            return [*Budget(self.simulations - self.last, self.rounds - 1).per_round, self.last]
         base, extra = divmod(self.simulations, self.rounds)
         return [base + (r < extra) for r in range(self.rounds)]
 

@@ -155,6 +155,7 @@ class Inference(MixtureInference):
             weights = _mixtures.initial(layout, start_seed)
         elif number == self.singles + 1 and components > 1:
             weights = _mixtures.replicated(weights, components, start_seed)
+            known = False  # held to what one Gaussian knew, equal components would stay equal
         network = _mixtures.Network(layout, weights, self.svi)
         loss = _mixtures.train_mixture(
             network,

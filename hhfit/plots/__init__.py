@@ -20,7 +20,7 @@ stay apart for colour-blind readers and in grey (Okabe & Ito palette). Nothing t
 from hhfit.plots._attribution import attribution
 from hhfit.plots._checks import calibration, feature_errors
 from hhfit.plots._posterior import marginal, marginals, pairs
-from hhfit.plots._style import png, save, unit_label
+from hhfit.plots._style import png, save, styled, unit_label
 from hhfit.plots._traces import first_spikes, kept_sweeps, spike_counts, sweep, traces
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "png",
     "save",
     "spike_counts",
+    "styled",
     "sweep",
     "traces",
     "unit_label",

@@ -113,7 +113,8 @@ def _title(result: FitResult, s: int) -> str:
     row = result.checks["spikes"]["sweeps"][s]
     predicted = "all draws failed" if row["median"] is None else f"predicted {row['median']:g}"
     unit = CLAMPS[result.recording.protocol.clamp][0]
-    return f"sweep {row['sweep']}, {row['current']:+.0f} {unit}; {row['recorded']:.0f} spikes, {predicted}"
+    spikes = "1 spike" if row["recorded"] == 1 else f"{row['recorded']:.0f} spikes"
+    return f"sweep {row['sweep']}, {row['current']:+.0f} {unit}; {spikes}, {predicted}"
 
 
 def _voltage_range(result: FitResult) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.errors import InputError
+from hhfit.readers import _hdf5
 from hhfit.readers._assemble import STEPS, Sweeps, assemble
 from hhfit.readers._given import NOTHING, Given
 from hhfit.readers._guard import need_room, reads
@@ -71,6 +72,7 @@ def _of_version_73(path: Path) -> dict[str, Any]:
     """Numbers in a file of version 7.3, which is HDF5, and those in its structures."""
     import h5py
 
+    _hdf5.check(path)
     found: dict[str, Any] = {}
     with h5py.File(path, "r") as file:
         for holder in (file, *(one for one in file.values() if isinstance(one, h5py.Group) and one.name != "/#refs#")):

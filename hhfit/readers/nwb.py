@@ -11,7 +11,7 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.protocol import CLAMPS
-from hhfit.readers import _nwb1
+from hhfit.readers import _hdf5, _nwb1
 from hhfit.readers._assemble import REMEDY, Sweeps, assemble
 from hhfit.readers._given import NOTHING, Given
 from hhfit.readers._guard import need_room, reads
@@ -26,6 +26,7 @@ def read(path: Path, given: Given = NOTHING) -> Recording:
         InputError: If it is not such a file, or a response has no stimulus.
     """
     with reads(path, "NWB"):
+        _hdf5.check(path)
         if _nwb1.is_version_1(path):
             return assemble(_nwb1.sweeps(path), given)
         from pynwb import NWBHDF5IO

@@ -114,7 +114,10 @@ _HEADLINES = {
 
 def _novelty_tests(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
     test = checks["out_of_distribution"]
-    return [("drawn from the prior", test), *((f"of round {each['round']}", each) for each in test["rounds"])]
+    tests = [("drawn from the prior", test), *((f"of round {each['round']}", each) for each in test["rounds"])]
+    if test["embedded"] is not None:
+        tests.append(("of the last round, on what the network makes of the sweeps", test["embedded"]))
+    return tests
 
 
 def _misspecified(checks: Mapping[str, Any]) -> list[tuple[str, float]]:

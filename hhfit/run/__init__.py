@@ -14,10 +14,9 @@
     with RunDirectory.open(path, listener=show) as run:         # hhfit resume: the same calls again
         run.settings, run.recording, run.validation, run.state
 
-``earlier(DIR, settings, protocol)`` gives what an earlier run drew from the prior (``--from``), and
-refuses a run of another kind before anything is written. ``run.adopt(rows)``, once, right after
-``create``, takes it over; ``theta = run.adopted(theta, first)`` before the first ``run.stored``
-puts it in its place.
+``earlier(DIR, settings, protocol)`` gives what an earlier run drew from the prior (``--from``), or
+refuses it. ``run.adopt(rows)``, once, right after ``create``, takes it over; ``theta =
+run.adopted(theta, first)`` before the first ``run.stored`` puts it in its place.
 
 ``run.recall("round-01")`` gives the arrays back, or ``None``. Leaving the ``with`` block by an
 exception, Ctrl-C included, writes where and why it stopped to ``state.json``; after a kill -9
@@ -47,6 +46,7 @@ from hhfit.errors import HHFitError, InputError
 from hhfit.journal import Arrays, Journal
 from hhfit.recording import Recording
 from hhfit.run import _files, _folder, _recording, _state
+from hhfit.run._decisions import decisions
 from hhfit.run._earlier import earlier
 from hhfit.run._log import FileLog
 from hhfit.run._parts import LAST, Parts, select
@@ -195,6 +195,8 @@ class RunDirectory(Journal):
             _folder.remove(place)
             beside.rename(place)
             _files.sync_folder(place.parent)
+        for sentence in decisions(log):
+            self._log.say(f"{key}: {sentence}")
 
     def recall(self, key: str) -> Arrays | None:
         """Arrays recorded under ``key``; ``None`` if there are none, or none that are whole."""
@@ -218,6 +220,10 @@ class RunDirectory(Journal):
     def save(self, rows: Simulations, round_number: int) -> None:
         """Keep simulations with contiguous numbers; they are on the disk when this returns."""
         self._parts(round_number).save(rows)
+
+    def explain(self, sentence: str) -> None:
+        """Say in the log, and nowhere else, what was decided and why."""
+        self._log.say(sentence)
 
     def simulations(self, round_number: int) -> list[Simulations]:
         """Parts of a round that are whole; a damaged one is named in the log and set aside."""

@@ -43,6 +43,9 @@ class LinearGaussian(Amortized):
     def held_out(self):
         return self.unseen
 
+    def summary(self, x):
+        return self.centre(x)
+
     def spread(self, n, seed):
         return self.law.sample(n, seed)
 

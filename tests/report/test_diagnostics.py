@@ -282,20 +282,6 @@ def test_vague_prediction_is_noted(fit):
     assert not any("vary widely" in reason.sentence for reason in diagnostics.verdict(fit.checks)[1])
 
 
-def test_error_on_the_rank_scale_does_not_depend_on_the_units():
-    rng = np.random.default_rng(1)
-    pilot, x = rng.standard_normal((300, 1)), rng.standard_normal((40, 1))
-
-    def errors(change):
-        rows = [Simulations(np.zeros((len(v), 1)), change(v), np.zeros(len(v)), np.arange(len(v))) for v in (x, pilot)]
-        predictive = Predictive(rows[0], np.zeros((40, 1, 1)), np.zeros((40, 1)), np.zeros(1))
-        row = diagnostics.feature_errors(predictive, rows[1], change(np.array([0.3])), names=["f"], scales=["rank"])[0]
-        return row["error"], row["distance"], row["z"]
-
-    assert errors(np.exp) == pytest.approx(errors(lambda v: v))
-    assert errors(np.exp)[0] == pytest.approx(np.median(x) - 0.3, abs=0.2)
-
-
 def kept_back(fit, away=0.0, spikes=0.0):
     """The fit with its own sweeps as those kept back, moved by ``away`` mV and ``spikes``."""
     old = fit.predictive
@@ -357,3 +343,17 @@ def test_novelty_is_repeated_for_every_later_round(fit):
     tests = diagnostics.check(replace(fit, rounds=rounds), seed=0)["out_of_distribution"]["rounds"]
     assert [row["round"] for row in tests] == [2, 3]
     assert all(row["p"] is None or 0 < row["p"] <= 1 for row in tests)
+
+
+def test_error_on_the_rank_scale_does_not_depend_on_the_units():
+    rng = np.random.default_rng(1)
+    pilot, x = rng.standard_normal((300, 1)), rng.standard_normal((40, 1))
+
+    def errors(change):
+        rows = [Simulations(np.zeros((len(v), 1)), change(v), np.zeros(len(v)), np.arange(len(v))) for v in (x, pilot)]
+        predictive = Predictive(rows[0], np.zeros((40, 1, 1)), np.zeros((40, 1)), np.zeros(1))
+        row = diagnostics.feature_errors(predictive, rows[1], change(np.array([0.3])), names=["f"], scales=["rank"])[0]
+        return row["error"], row["distance"], row["z"]
+
+    assert errors(np.exp) == pytest.approx(errors(lambda v: v))
+    assert errors(np.exp)[0] == pytest.approx(np.median(x) - 0.3, abs=0.2)

@@ -1,0 +1,124 @@
+"""Which figures there are, and how one is made."""
+
+import importlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from hhfit.errors import InputError
+from hhfit.plots import save as save_image
+from hhfit.reproduce import _store
+from hhfit.reproduce._store import Finished
+from hhfit.reproduce._work import Progress, Work, ignore
+
+PAPERS: dict[str, dict[str, str]] = {
+    "lueckmann2017": {
+        "1b": "A toy regression",
+        "2a": "Completed runs against rounds",
+        "2b": "A bimodal posterior",
+        "2c": "Bernoulli GLM against the exact posterior (C to F)",
+        "3a": "Hodgkin-Huxley neuron, synthetic (A to D)",
+        "3e": "Hodgkin-Huxley neuron, recording (E to G)",
+        "4a": "Failed simulations of an autapse (A and B)",
+        "4c": "Undefined features (C, D and the supplement)",
+        "supp_kl": "Divergence between the weights of successive rounds",
+        "supp_smc": "SNPE-B and SMC ABC on the GLM",
+    },
+    "goncalves2020": {
+        "4b": "Hodgkin-Huxley neuron, synthetic (B to E, appendices 8 and 10)",
+        "4f": "Hodgkin-Huxley neuron, Allen recordings (F, appendix 9)",
+    },
+    "papamakarios2016": {
+        "mixture": "Mixture of two Gaussians: SNPE-A against ABC",
+        "linear": "Bayesian linear regression: SNPE-A against ABC",
+        "lotka_volterra": "Lotka-Volterra: SNPE-A against ABC",
+        "queue": "M/G/1 queue: SNPE-A against ABC",
+    },
+}
+"""Title of every figure of every paper; figure ``2a`` of ``lueckmann2017`` is module ``lueckmann2017_2a``."""
+
+RECORDINGS = {("lueckmann2017", "3e"), ("goncalves2020", "4f")}
+"""Figures that need real recordings, which hhfit may not ship."""
+
+
+def figures(paper: str, chosen: Sequence[str]) -> list[str]:
+    """Names of a paper's figures: those chosen, or all.
+
+    Raises:
+        InputError: If there is no such paper or figure.
+    """
+    if paper not in PAPERS:
+        raise InputError(f"unknown paper {paper!r}; available: {', '.join(PAPERS)}")
+    for name in chosen:
+        if name not in PAPERS[paper]:
+            raise InputError(f"{paper} has no figure {name!r} here; available: {', '.join(PAPERS[paper])}")
+    return [name for name in PAPERS[paper] if name in chosen or not chosen]
+
+
+def run(
+    paper: str,
+    chosen: Sequence[str] = (),
+    *,
+    out: str | Path,
+    quick: bool = False,
+    seed: int = 0,
+    recordings: str | Path = "",
+    progress: Progress = ignore,
+) -> Iterator[Finished]:
+    """Reproduce figures one after the other; those that ``out`` holds with the same budget and seed are not run again.
+
+    Args:
+        paper: One of ``PAPERS``.
+        chosen: Names of figures; empty for all.
+        out: Folder for everything.
+        quick: Use the small budget.
+        seed: Same seed, same figures.
+        recordings: Folder of Allen recordings; when empty, figures that need them are left out.
+        progress: Called as ``progress(stage, done, total, note)``.
+
+    Yields:
+        Each figure as it is finished; ``REPRODUCTION.md`` in ``out`` is written anew before.
+
+    Raises:
+        InputError: If there is no such paper or figure.
+    """
+    names, folder = figures(paper, chosen), Path(out)
+    needing = [name for name in names if (paper, name) in RECORDINGS]
+    if needing and not recordings:
+        if chosen:
+            raise InputError(f"{paper} {needing[0]} needs recordings of the Allen Institute; pass --recordings")
+        names = [name for name in names if name not in needing]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        known = _store.load(folder, paper, name)
+        if known is None or (known.quick, known.seed) != (quick, seed):
+            work = _bench(folder, paper, name, quick, seed, Path(recordings), progress=progress)
+            known = _make(folder, paper, name, work)
+        order = [(each, figure) for each, titles in PAPERS.items() for figure in titles]
+        (folder / _store.TABLE).write_text(_store.table(_store.stored(folder, order)), encoding="utf-8")
+        yield known
+
+
+def _bench(
+    folder: Path, paper: str, name: str, quick: bool, seed: int, recordings: Path, *, progress: Progress
+) -> Work:
+    parts = folder / "parts" / f"{paper}-{name}-{'quick' if quick else 'full'}-{seed}"
+    return Work(parts, quick, seed, lambda stage, *rest: progress(f"{name}: {stage}", *rest), recordings)
+
+
+def _make(folder: Path, paper: str, name: str, work: Work) -> Finished:
+    module = _module(paper, name)
+    result = module.run(work)
+    images = module.draw(result)
+    for label, image in images.items():
+        save_image(image, folder / f"{paper}-{label}")
+    title, labels = PAPERS[paper][name], tuple(f"{paper}-{label}" for label in images)
+    finished = Finished(
+        paper, name, title, work.quick, work.seed, result.caption, result.rows, work.simulations, work.cpu_s, labels
+    )
+    _store.save(folder, finished, result)
+    return finished
+
+
+def _module(paper: str, name: str) -> ModuleType:
+    return importlib.import_module(f"hhfit.reproduce.{paper}_{name}")
