@@ -18,7 +18,9 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
         ['g_na rests most on width (1.2 bit by itself, 1.0 missed without it)', 'no feature informs tau by 0.2 bit']
     """
     alone, lost, features = np.array(found["alone"]), np.array(found["lost"]), found["features"]
-    sentences, silent = [], []
+    sentences: list[str] = []
+    together: list[str] = []
+    silent: list[str] = []
     for p, name in enumerate(found["parameters"]):
         best = int(alone[:, p].argmax())
         if alone[best, p] >= LEAST_BITS:
@@ -27,7 +29,9 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
             )
             sentences.append(f"{name} rests most on {features[best]} ({alone[best, p]:.1f} bit by itself, {missed})")
         elif found["all"][p] >= LEAST_BITS:
-            sentences.append(f"{name} is informed by several features together, by none alone")
+            together.append(name)
         else:
             silent.append(name)
+    if together:
+        sentences.append(f"only several features together inform {', '.join(together)}")
     return sentences + ([f"no feature informs {', '.join(silent)} by {LEAST_BITS:g} bit"] if silent else [])
