@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hhfit import assumptions, diagnostics, inference
+from hhfit import assumptions, diagnostics
 from hhfit.arrays import Array
 from hhfit.diagnostics import Assumption
 from hhfit.discrepancy import Discrepancy
@@ -109,6 +109,11 @@ def robust(result: FitResult) -> diagnostics.Robust:
             f"method {result.settings['method']!r} gives a posterior for the recording alone; a robust one needs "
             "tsnpe or npe"
         )
+    if result.features.embedding:
+        raise InputError(
+            f"feature set {result.features.name!r} holds samples of sweeps, whose errors are not independent; a robust "
+            "posterior needs one without [embedding]"
+        )
     later = diagnostics.later_rounds(result)
     rows = later[-1][1] if later else result.simulations
     n, seed = len(result.samples), int(result.settings["seed"])
@@ -174,7 +179,7 @@ def refit(planned: Fit, assumption: Assumption | None, pool: Workers, simulation
         first.append(rows)
         return Discrepancy.of(first[0], settings.tolerance, settings.seed)(rows)
 
-    method = replace(inference.get("tsnpe", Budget(simulations, ROUNDS)), members=members)
+    method = replace(other.inference("tsnpe", Budget(simulations, ROUNDS)), members=members)
     posterior = method.fit(prepared.model.prior, simulate, other.x_o, settings.seed, Memory())
     return posterior.sample(DRAWS, settings.seed)
 

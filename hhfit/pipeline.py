@@ -131,16 +131,14 @@ class Fit:
         recording = self.prepared.recording
         return self.features(recording.response[None], recording.protocol)[0]
 
-    @property
-    def inference(self) -> Inference:
-        """The inference method.
+    def inference(self, method: str, budget: Budget) -> Inference:
+        """An inference method that learns the embedding of the feature set.
 
         Raises:
-            UnsupportedError: If it cannot learn the embedding of the feature set.
+            UnsupportedError: If it cannot.
         """
-        settings, protocol = self.settings, self.prepared.recording.protocol
-        learned = {"sampled": self.features.sampled(protocol)} if self.features.embedding else {}
-        return inference.get(settings.method, settings.budget, **learned)
+        sampled = self.features.sampled(self.prepared.recording.protocol)
+        return inference.get(method, budget, **({"sampled": sampled} if self.features.embedding else {}))
 
     @property
     def task(self) -> Simulation:
@@ -245,7 +243,7 @@ def plan(
     prepared = prepare(recording, model, corrections)
     features = extractors.load(settings.features)
     planned = Fit(prepared, features, settings, truth)
-    _ = planned.inference
+    planned.inference(settings.method, settings.budget)
     simulators.get(settings.simulator, prepared.model, prepared.recording.protocol, step=settings.step)
     _ = prepared.model.prior
     if np.isnan(planned.x_o).all():
@@ -302,7 +300,7 @@ def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
             checks = diagnostics.check(bare, planned.settings.seed)
             run.progress("checking", 1, 1, "")
         with watch.stage("attribution"):
-            checks["attribution"] = _attribution(planned, bare, run)
+            checks["attribution"] = attribution(planned, bare, run)
     result = replace(bare, checks=checks, timings=dict(watch.stages))
     keep(result, run)
     return result
@@ -327,7 +325,7 @@ def compute(planned: Fit, run: RunDirectory, bench: "Bench") -> FitResult:
         bench: Where it simulates.
     """
     settings, watch = planned.settings, bench.watch
-    method = planned.inference
+    method = planned.inference(settings.method, settings.budget)
     with watch.stage("inference"):
         posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
     with watch.stage("sampling the posterior"):
@@ -444,7 +442,8 @@ class Bench:
         return Predictive(simulations, columns["response"], columns["spikes"], recorded)
 
 
-def _attribution(planned: Fit, bare: FitResult, run: RunDirectory) -> dict[str, Any]:
+def attribution(planned: Fit, bare: FitResult, run: RunDirectory) -> dict[str, Any]:
+    """Which feature informs which parameter, from the simulations of the prior; a reason where there are none."""
     if not isinstance(bare.posterior, Amortized):
         return {"features": [], "reason": "this method does not simulate the prior"}
     settings, protocol = planned.settings, planned.prepared.recording.protocol

@@ -97,12 +97,8 @@ class FitResult:
 
     @cached_property
     def checked(self) -> Array:
-        """Columns of the features that checks look at: all but samples; a dozen per sweep where all are samples."""
-        sampled = self.features.sampled(self.recording.protocol)
-        others = sampled.others(len(self.x_o))
-        if len(others):
-            return others
-        return sampled.columns[:, :: -(-sampled.columns.shape[1] // 12)].ravel()
+        """Columns of the features that checks look at."""
+        return self.features.checked(self.recording.protocol)
 
     @cached_property
     def quantiles(self) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hhfit import assumptions, cli, diagnostics, finished, pipeline
+from hhfit import assumptions, cli, diagnostics, extractors, finished, pipeline
 from hhfit import model as models
 from hhfit.diagnostics import Assumption
 from hhfit.errors import InputError
@@ -168,3 +168,9 @@ def test_robust_posterior_needs_an_amortised_method(run):
 
     with pytest.raises(InputError, match="needs tsnpe or npe"):
         finished.robust(replace(run[1], posterior=Lone()))
+
+
+def test_robust_posterior_of_samples_is_refused(run):
+    learned = replace(run[1], features=extractors.load("learned"))
+    with pytest.raises(InputError, match="'learned' holds samples of sweeps, whose errors are not independent"):
+        finished.robust(learned)

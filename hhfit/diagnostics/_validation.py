@@ -41,14 +41,13 @@ def validation(result: FitResult, first: Simulations) -> dict[str, Any] | None:
 def _features(result: FitResult, kept: Validation, first: Simulations) -> list[dict[str, Any]]:
     fitted, protocol = result.recording.protocol, kept.recording.protocol
     names, scales = result.features.names(protocol), result.features.scales(protocol)
+    shown = result.features.checked(protocol)
     away = np.abs(protocol.amplitude[:, None] - fitted.amplitude)
     width = len(names) // protocol.n_sweeps
     like = (np.argmin(away, axis=1)[:, None] * width + np.arange(width)).ravel()
-    spread = Simulations(first.theta, first.x[:, like], first.status, first.index)
-    own = result.features.sampled(protocol).others(len(names))
-    drawn = replace(kept.predictive, simulations=kept.predictive.simulations.columns(own))
-    names, scales = [names[k] for k in own], [scales[k] for k in own]
-    return feature_errors(drawn, spread.columns(own), kept.x_o[own], names=names, scales=scales)
+    drawn = replace(kept.predictive, simulations=kept.predictive.simulations.columns(shown))
+    names, scales = [names[k] for k in shown], [scales[k] for k in shown]
+    return feature_errors(drawn, first.columns(like[shown]), kept.x_o[shown], names=names, scales=scales)
 
 
 def _traces(kept: Validation) -> list[dict[str, Any]]:

@@ -86,6 +86,14 @@ class FeatureSet:
         units, stride = int(self.embedding["units"]), int(self.embedding["stride"])
         return Sampled(columns, protocol.command[:, times] / (largest if largest > 0 else 1.0), units, stride)
 
+    def checked(self, protocol: Protocol) -> Array:
+        """Columns that checks look at: all but samples; a dozen per sweep where all are samples."""
+        sampled = self.sampled(protocol)
+        others = sampled.others(len(self.names(protocol)))
+        if len(others):
+            return others
+        return sampled.columns[:, :: -(-sampled.columns.shape[1] // 12)].ravel()
+
     def groups(self, protocol: Protocol) -> dict[str, Array]:
         """Columns of every feature, all sweeps together; ``"samples"`` are those that the embedding sees."""
         sampled, width = self.sampled(protocol).columns, len(self.names(protocol)) // protocol.n_sweeps

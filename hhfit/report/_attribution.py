@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 LEAST_BITS = 0.2
-"""Information below it is not told from chance: the network that measures it errs by about 0.1 bit."""
+"""Information below it is not told from chance."""
 
 
 def conclusions(found: Mapping[str, Any]) -> list[str]:
@@ -15,10 +15,12 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
     Example:
         >>> found = {"features": ["width"], "parameters": ["g_na", "tau"], "simulations": 500}
         >>> conclusions({**found, "alone": [[1.25, 0.0]], "lost": [[1.0, 0.0]], "all": [1.3, 0.1]})
-        ['g_na rests most on width (1.2 bit by itself, 1.0 missed without it)', 'no feature informs tau']
+        ['g_na rests most on width (1.2 bit by itself, 1.0 missed without it)', 'no feature informs tau by 0.2 bit']
     """
     alone, lost, features = np.array(found["alone"]), np.array(found["lost"]), found["features"]
-    sentences, silent = [], []
+    sentences: list[str] = []
+    together: list[str] = []
+    silent: list[str] = []
     for p, name in enumerate(found["parameters"]):
         best = int(alone[:, p].argmax())
         if alone[best, p] >= LEAST_BITS:
@@ -27,7 +29,9 @@ def conclusions(found: Mapping[str, Any]) -> list[str]:
             )
             sentences.append(f"{name} rests most on {features[best]} ({alone[best, p]:.1f} bit by itself, {missed})")
         elif found["all"][p] >= LEAST_BITS:
-            sentences.append(f"{name} is informed by several features together, by none alone")
+            together.append(name)
         else:
             silent.append(name)
-    return sentences + ([f"no feature informs {', '.join(silent)}"] if silent else [])
+    if together:
+        sentences.append(f"only several features together inform {', '.join(together)}")
+    return sentences + ([f"no feature informs {', '.join(silent)} by {LEAST_BITS:g} bit"] if silent else [])

@@ -189,6 +189,6 @@ def test_undefined_features_are_learned_from_and_better_than_dropped():
     ours = method.fit(problem.prior, problem.simulate, x_o, 1, journal)
     dropped = method.fit(problem.prior, dropping, filled, 1, Memory())
     assert journal.logs["round-01"]["trained_on"] == 1000
-    # 0.05 to 0.12 nat against 1 or more: the mean of defined values says the wrong thing
+    # the mean of defined values says the wrong thing about an undefined one
     assert problem.divergence(x_o, ours.log_prob) < 0.25
     assert problem.divergence(x_o, dropped.log_prob) > 3 * problem.divergence(x_o, ours.log_prob)
