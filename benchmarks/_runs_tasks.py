@@ -38,6 +38,15 @@ class Spin(Task):
         return Simulations(theta, np.full((len(theta), self.n_features), np.nan), np.full(len(theta), status), index)
 
 
+@dataclass(frozen=True)
+class Rest(Spin):
+    """The same features, after as many microseconds of sleep per row: for rows that do not measure speed."""
+
+    def __call__(self, theta, seed, index):
+        time.sleep(1e-6 * self.loops_per_row * len(theta))
+        return Spin(0, self.n_features)(theta, seed, index)
+
+
 def spin(milliseconds):
     """A ``Spin`` that takes about this long per row."""
     start, loops = time.process_time(), 5_000_000

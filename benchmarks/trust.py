@@ -1,6 +1,6 @@
 """Measure whether the verdict can be trusted: power, false alarms, the out-of-distribution test, time.
 
-    python benchmarks/trust.py [--quick] [--only ROW] [--json] [--seed N]
+    python benchmarks/trust.py [--quick] [--only ROW] [--json] [--seed N] [--run DIR]
 
 Fits whose posterior is known in closed form are made wrong on purpose; prior simulations of the
 8-parameter neuron, altered or not, take the place of recordings.
@@ -12,17 +12,20 @@ import json
 import os
 import platform
 import sys
+import tempfile
 import time
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from hhfit import diagnostics, expression, extractors, simulators
+from hhfit import assumptions, diagnostics, example, extractors, finished, pipeline, read, simulators
 from hhfit import model as models
 from hhfit.diagnostics import novelty
+from hhfit.preparation import Corrections
 from hhfit.protocol import step
+from hhfit.simulations import join
+from hhfit.workers import Workers
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -76,20 +79,9 @@ def neuron(kind):
     """The simulator of the neuron as it is, or with all rates doubled."""
     model = models.load("pospischil")
     if kind == "rates x2":
-        model = replace(model, channels=tuple(faster(channel) for channel in model.channels))
+        model = assumptions.scaled(model, 2.0)
     protocol = step(np.array([500.0]), on=10.0, off=110.0, duration=120.0, dt=0.025)
     return model, protocol, simulators.get("neuron", model, protocol)
-
-
-def faster(channel):
-    def halved(gate):
-        tau = gate.tau and expression.parse(f"({gate.tau.text}) / 2", "tau")
-        rates = {
-            k: expression.parse(f"2 * ({getattr(gate, k).text})", k) for k in ("alpha", "beta") if getattr(gate, k)
-        }
-        return replace(gate, tau=tau, **rates)
-
-    return replace(channel, gates=tuple(halved(gate) for gate in channel.gates))
 
 
 @cache
@@ -149,9 +141,84 @@ def check_time(options):
     return row(seconds, "CPU s", "<= 10", seconds <= 10, "4 sweeps, 4000 simulations, 400 held out")
 
 
+def novelty_allen(options):
+    """Real cells that are flagged before the first round, among simulations of the prior with their own command."""
+    folder = Path(os.environ.get("HHFIT_RECORDINGS", ROOT.parent / "shared" / "recordings")) / "pkl"
+    paths = sorted(folder.glob("ephys_cell_*.pkl"))
+    if not paths:
+        return row(None, "of cells", ">= 2 of 3", False, f"no recordings at {folder}; set HHFIT_RECORDINGS")
+    settings = pipeline.Settings(features="goncalves2020")
+    model, found = models.load("pospischil"), {}
+    corrections = Corrections(ljp=-14.0, area=model.quantities["area"].value)  # as in Goncalves et al. 2020
+    for path in paths:
+        planned = pipeline.plan(read(path), model, settings, corrections, {})
+        n = 1000 if options.quick else 4000
+        theta = planned.prepared.model.prior.sample(n, options.seed)
+        with Workers(1) as pool:
+            rows = join(list(pool.map(planned.task, theta, options.seed, np.arange(n))))
+        names = planned.features.names(planned.prepared.recording.protocol)
+        found[path.stem.split("_")[2]] = novelty(rows.x[rows.usable], planned.x_o, names=names, seed=0)["p"]
+    flags = sum(p is not None and p < 0.05 for p in found.values())
+    return row(flags, f"of {len(found)}", ">= 2 of 3", flags >= 2, ", ".join(f"{k}: p {v}" for k, v in found.items()))
+
+
+def junction(options):
+    """Largest error of the shift that the report names for +-10 mV of junction potential, against whole refits."""
+    recipe = example.recipe()
+    settings = pipeline.Settings(simulations=1500 if options.quick else 3000, rounds=3, seed=options.seed)
+    corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
+    planned = pipeline.plan(example.load(), models.load(recipe["model"]), settings, corrections, example.truth())
+    changes = [each for each in diagnostics.DESIGN if each.name == "ljp"]
+    with Workers(0) as pool:
+        whole = [finished.refit(planned, each, pool, settings.simulations, members=3) for each in (None, *changes)]
+        reference = finished.refit(planned, None, pool, finished.REFITS)
+        rows = diagnostics.sensitivity(
+            whole[0],
+            planned.prepared.model.free,
+            lambda each: finished.refit(planned, each, pool, finished.REFITS),
+            changes,
+            reference=reference,
+        )
+    errors, said = [], []
+    for found, moved in zip(rows, whole[1:], strict=True):
+        k = planned.prepared.model.free.index(found["largest"])
+        true, named = float((moved - whole[0].mean(axis=0)).mean(axis=0)[k]), found["shift"][found["largest"]]
+        errors.append(abs(named / true - 1))
+        said.append(f"{found['assumption']}: {found['largest']} {named:+.2f}, true {true:+.2f}")
+    detail = f"{'; '.join(said)}; {finished.REFITS} against {settings.simulations} simulations"
+    return row(max(errors), "relative", "<= 0.20", max(errors) <= 0.2, detail)
+
+
+def check_share(options):
+    """CPU of the checks of a real fit against all the rest; of the bundled example, or of the run in --run."""
+    if options.run:
+        summary = json.loads((Path(options.run) / "summary.json").read_text())
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            n = 600 if options.quick else 10_000
+            pipeline.demo(simulations=n, seed=options.seed, out=Path(folder) / "run", overwrite=True, workers=1)
+            summary = json.loads((Path(folder) / "run" / "summary.json").read_text())
+    cpu = {stage: seconds["cpu_s"] for stage, seconds in summary["seconds"].items()}
+    checks = cpu.pop("checks")
+    share = checks / sum(cpu.values())
+    detail = f"checks {checks:.1f} of {sum(cpu.values()):.0f} CPU s, {summary['simulations_used']} simulations"
+    return row(share, "of the fit", "<= 0.25", share <= 0.25, detail)
+
+
 ROWS = {
     function.__name__: function
-    for function in (narrowed, shifted, false_alarms, novelty_size, novelty_rates, novelty_noise, check_time)
+    for function in (
+        narrowed,
+        shifted,
+        false_alarms,
+        novelty_size,
+        novelty_rates,
+        novelty_noise,
+        novelty_allen,
+        junction,
+        check_time,
+        check_share,
+    )
 }
 
 
@@ -161,6 +228,7 @@ def main():
     parser.add_argument("--only", choices=ROWS, help="measure one row")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--run", default="", help="a finished run directory, for check_share")
     options = parser.parse_args()
     rows = []
     for name, measure in ROWS.items():
@@ -169,7 +237,7 @@ def main():
             rows.append({"name": name, **measure(options), "seconds": round(time.perf_counter() - start, 1)})
             if not options.json:
                 print(
-                    "{name:16} {value:8.3g} {unit:10} bar {bar:10} {holds!s:6} {seconds:7} s  {detail}".format(
+                    "{name:16} {value!s:8.8} {unit:10} bar {bar:10} {holds!s:6} {seconds:7} s  {detail}".format(
                         **rows[-1]
                     )
                 )

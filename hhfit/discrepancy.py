@@ -1,6 +1,6 @@
 """The difference between a model and a neuron: noise on simulated features, so that no feature is matched too well."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Discrepancy:
         width = np.where(self.width > 0, self.width, 1.0)
         blurred = np.sinh(np.arcsinh((simulations.x - self.centre) / width) + self.amount * noise) * width + self.centre
         x = np.where(self.width > 0, blurred, simulations.x)
-        return Simulations(simulations.theta, x, simulations.status, simulations.index)
+        return replace(simulations, x=x)
 
     def _noise(self, index: int) -> Array:
         key = np.array([(self.seed + _STREAM) % 2**64, index], dtype=np.uint64)

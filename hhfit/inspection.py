@@ -1,5 +1,7 @@
 """What is in a recording, sweep by sweep, and what to be wary of."""
 
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 from hhfit import passive, plausibility, sweeps
 from hhfit.arrays import Array
 from hhfit.extractors.spikes import spike_counts, spike_times
+from hhfit.preparation import Corrections
 from hhfit.protocol import CLAMPS
 from hhfit.recording import Recording
 
@@ -30,17 +33,19 @@ LOW_PEAK = 0.0
 """Spikes whose median peak stays below this [mV] are truncated, or offset."""
 
 
-def describe(recording: Recording) -> dict[str, Any]:
+def describe(recording: Recording, corrections: Corrections = Corrections()) -> dict[str, Any]:  # noqa: B008 - frozen
     """What is in a recording, fit for JSON.
 
     Args:
         recording: Recording as it was read.
+        corrections: What the experimenter knows; the potential is corrected first.
 
     Returns:
         ``name``, ``clamp``, ``stimulus`` (where it comes from), ``dt_ms``, ``duration_ms``, ``unknown`` (what the
-        file does not say), ``sweeps`` (a row each), ``passive`` properties, ``chosen`` sweeps, ``fit`` (the
-        command that would use it) and ``warnings``.
+        file does not say, nor the experimenter), ``sweeps`` (a row each), ``passive`` properties, ``chosen``
+        sweeps and ``warnings``.
     """
+    recording = corrections.of(recording) if recording.protocol.clamp == "current" else recording
     protocol = recording.protocol
     summary: dict[str, Any] = {
         "name": recording.name,
@@ -48,16 +53,33 @@ def describe(recording: Recording) -> dict[str, Any]:
         "stimulus": recording.provenance.get("stimulus", ""),
         "dt_ms": protocol.dt,
         "duration_ms": protocol.duration,
-        "unknown": ["liquid junction potential", "temperature", "bridge balance"],
+        "unknown": corrections.unknown,
         "sweeps": _rows(recording),
     }
     if protocol.clamp == "current":
         summary["passive"] = _passive(passive.properties(recording))
         choice = sweeps.choose(recording)
         summary["chosen"] = {"fitted": list(choice.fitted), "validation": list(choice.validation)}
-        summary["fit"] = f"hhfit fit {recording.name} --sweeps {','.join(map(str, choice.fitted))}"
     summary["warnings"] = _warnings(recording, summary["sweeps"])
     return summary
+
+
+def fit_command(path: str, chosen: Mapping[str, Sequence[int]], options: Mapping[str, str]) -> str:
+    """The command that fits a recording, as it can be typed.
+
+    Args:
+        path: The file.
+        chosen: Sweeps that ``describe`` chose: ``fitted`` and ``validation``.
+        options: Options that reading it took, with their values.
+
+    Example:
+        >>> fit_command("my cell.abf", {"fitted": [0, 4], "validation": [2]}, {"--ljp": "-14"})
+        "hhfit fit 'my cell.abf' --sweeps 0,4 --validate 2 --ljp=-14"
+    """
+    words = ["hhfit", "fit", path, "--sweeps", ",".join(map(str, chosen["fitted"]))]
+    if chosen["validation"]:
+        words += ["--validate", ",".join(map(str, chosen["validation"]))]
+    return shlex.join(words + [f"{option}={value}" for option, value in options.items()])
 
 
 def overview(recording: Recording, path: str | Path) -> None:
@@ -67,26 +89,60 @@ def overview(recording: Recording, path: str | Path) -> None:
         recording: Recording as it was read.
         path: File to write.
     """
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     protocol = recording.protocol
     command_unit, unit = CLAMPS[protocol.clamp]
     figure = Figure(figsize=(9, 7), layout="constrained")
     upper, lower, curve = figure.subplots(3, 1, height_ratios=[3, 1, 1.4])
-    stride = max(protocol.n_times // 5000, 1)
-    for response, command in zip(recording.response, protocol.command, strict=True):
-        upper.plot(protocol.time[::stride], response[::stride], linewidth=0.5)
-        lower.plot(protocol.time[::stride], command[::stride], linewidth=0.8)
+    lower.sharex(upper)
+    amplitude = protocol.amplitude
+    colours = colormaps["viridis"](0.9 * (amplitude - amplitude.min()) / (np.ptp(amplitude) or 1.0))
+    width = max(protocol.n_times // 2500, 1)
+    time = _envelope(protocol.time, width)
+    for response, command, colour in zip(recording.response, protocol.command, colours, strict=True):
+        upper.plot(time, _envelope(response, width), linewidth=0.5, color=colour)
+        lower.plot(time, _envelope(command, width), linewidth=0.8, color=colour)
     upper.set_ylabel(f"response [{unit}]")
-    upper.set_title(f"{recording.name}: {protocol.n_sweeps} sweeps", loc="left")
+    upper.set_title(f"{recording.name}: {protocol.n_sweeps} sweep{'s' * (protocol.n_sweeps > 1)}", loc="left")
+    upper.tick_params(labelbottom=False)
     lower.set_ylabel(f"command [{command_unit}]")
     lower.set_xlabel("time [ms]")
-    counts = _counts(recording)
-    shown = counts if protocol.clamp == "current" else recording.response.mean(axis=1)
-    curve.plot(protocol.amplitude, shown, "o")
     curve.set_xlabel(f"step [{command_unit}]")
-    curve.set_ylabel("spikes during step" if protocol.clamp == "current" else f"mean [{unit}]")
+    if protocol.clamp == "current":
+        _draw_counts(recording, curve)
+        curve.yaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        ends = [protocol.samples(on + 0.8 * (off - on), off) for on, off in protocol.windows]
+        steady = [float(np.mean(row[end])) for row, end in zip(recording.response, ends, strict=True)]
+        curve.plot(amplitude, steady, "o")
+        curve.set_ylabel(f"end of step [{unit}]")
+    figure.align_ylabels()
     figure.savefig(path, dpi=120)
+
+
+def _draw_counts(recording: Recording, axes: "Axes") -> None:  # noqa: F821 - matplotlib
+    choice = sweeps.choose(recording)
+    counts, amplitude = _counts(recording), recording.protocol.amplitude
+    fitted, kept = (np.isin(recording.sweeps, numbers) for numbers in (choice.fitted, choice.validation))
+    for label, rows, style in (
+        ("fitted by default", fitted, {"marker": "o", "color": "tab:blue"}),
+        ("kept back", kept, {"marker": "s", "color": "tab:orange"}),
+        ("neither", ~fitted & ~kept, {"marker": "o", "color": "grey", "fillstyle": "none"}),
+    ):
+        if rows.any():
+            axes.plot(amplitude[rows], counts[rows], linestyle="none", label=label, **style)
+    axes.set_ylabel("spikes in stimulus")
+    axes.legend(frameon=False, loc="upper left", ncols=3, fontsize="small")
+    axes.set_ylim(-0.5 - 0.03 * counts.max(), 1.4 * counts.max() + 1.0)
+
+
+def _envelope(values: Array, width: int) -> Array:
+    """Smallest and largest value of every ``width`` samples in turn, so that no spike is lost from sight."""
+    groups = values[: len(values) // width * width].reshape(-1, width)
+    return np.stack([groups.min(axis=1), groups.max(axis=1)], axis=1).ravel()
 
 
 def _counts(recording: Recording) -> Array:
@@ -163,6 +219,8 @@ def _warnings(recording: Recording, rows: list[dict[str, Any]]) -> list[str]:
         warnings.append(f"the stimulus is doubtful: {doubt}; pass --stimulus if it is wrong")
     warnings.extend(_of_spikes(recording))
     warnings.extend(_of_access(recording))
+    if recording.provenance.get("left out", "none") != "none":
+        warnings.append(f"left out: {recording.provenance['left out']}")
     if "contradicts" in recording.provenance.get("stimulus", ""):
         warnings.append(recording.provenance["stimulus"])
     return warnings

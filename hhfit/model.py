@@ -2,21 +2,25 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hhfit import expression, library
+from hhfit import expression, library, mechanism, morphology, places, swc
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.expression import Expression
+from hhfit.mechanism import Mechanism
+from hhfit.morphology import Morphology, need_keys
+from hhfit.outcomes import Limits
 from hhfit.prior import KINDS, Marginal, Prior, marginal
 from hhfit.units import MODEL_UNITS
 
-POSITIVE_UNITS = ("mS/cm2", "um2", "uF/cm2", "ms")
+POSITIVE_UNITS = ("mS/cm2", "um2", "uF/cm2", "ms", "um", "ohm*cm")
 REQUIRED = {"capacitance": "uF/cm2", "area": "um2", "v_init": "mV"}
-"""Quantities that every model has, with their units."""
+"""Quantities that every model has, with their units; the area of a morphology follows from its sections."""
 
 NOISE = "noise"
 """Optional quantity [uA/cm2*ms^0.5]: amplitude of white current noise."""
@@ -128,7 +132,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A neuron of one compartment.
+    """A neuron: of one compartment, or with a morphology.
 
     Args:
         name: Name of its file.
@@ -138,6 +142,9 @@ class Model:
         source: Paper.
         calcium: Its calcium pool, whose concentration [mM] expressions call ``ca``; ``None`` for none.
         integrator: Scheme that the paper integrated it with, when its numbers depend on that; else empty.
+        morphology: Its sections and what each region has; ``None`` for one compartment.
+        mechanisms: Its channels that are written in NMODL.
+        limits: Where its outcomes begin: the table ``[outcomes]``.
 
     Raises:
         InputError: If a required quantity is missing, or an expression names an unknown one.
@@ -150,6 +157,9 @@ class Model:
     source: str = ""
     integrator: str = ""
     calcium: Pool | None = None
+    morphology: Morphology | None = None
+    mechanisms: tuple[Mechanism, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.integrator not in INTEGRATORS:
@@ -157,6 +167,8 @@ class Model:
                 f"{self.name}: unknown integrator {self.integrator!r}; available: {', '.join(INTEGRATORS[1:])}"
             )
         for name, unit in REQUIRED.items():
+            if name == "area" and self.morphology is not None:
+                continue
             if name not in self.quantities:
                 raise InputError(f"{self.name}: quantity {name!r} [{unit}] is missing")
             if self.quantities[name].unit != unit:
@@ -204,7 +216,24 @@ class Model:
             pool = self.calcium
             filled = ", ".join(pool.channels)
             lines.append(f"ca: {filled}; {pool.depth.text}; {pool.tau.text}; {pool.rest.text}")
+        lines += [f"outcomes.{key}: {entry['value']}" for key, entry in self.limits.table().items()]
+        lines += [f"{m.name}: {mechanism.dump(m)}" for m in self.mechanisms]
+        if self.morphology is not None:
+            lines.append(f"morphology {morphology.dump(self.morphology)}")
         return "\n".join(lines)
+
+    def region(self, name: str) -> "Model":
+        """The model as it is in one region of its morphology: its own conductances, none of those that are 0 there."""
+        own = self.morphology.regions.get(name) if self.morphology is not None else None
+        conductances = own.conductances if own is not None else {}
+        there = [replace(c, conductance=conductances.get(c.name, c.conductance)) for c in self.channels]
+        channels = tuple(channel for channel in there if channel.conductance.text not in ("0", "0.0"))
+        pool = self.calcium
+        if pool is not None:
+            names = {channel.name for channel in channels}
+            pool = replace(pool, channels=tuple(channel for channel in pool.channels if channel in names))
+        own_mods = tuple(m for m in self.mechanisms if not m.regions or name in m.regions)
+        return replace(self, channels=channels, calcium=pool, mechanisms=own_mods)
 
     def values(self, theta: Array) -> dict[str, Array]:
         """Value of every quantity for parameter sets ``(N, P)``: each of shape ``(N,)``."""
@@ -244,19 +273,28 @@ class Model:
                     f"{self.name}: quantities.{name}.equals names {min(unknown)!r}, must be one of {', '.join(own)}"
                 )
         fixed = set(self.quantities)
-        if self.calcium is not None:
-            for where, expr in (("depth", self.calcium.depth), ("tau", self.calcium.tau), ("rest", self.calcium.rest)):
-                self._check_known(f"calcium.{where}", expr, fixed)
-            names = {channel.name for channel in self.channels}
-            for name in self.calcium.channels:
-                if name not in names:
-                    raise InputError(
-                        f"{self.name}: calcium.channels names {name!r}, must be among {', '.join(sorted(names))}"
-                    )
+        self._check_pool(fixed)
+        if self.morphology is not None:
+            for where, expr in self.morphology.expressions():
+                self._check_known(where, expr, fixed)
+        for where, expr in (pair for m in self.mechanisms for pair in m.expressions()):
+            self._check_known(where, expr, fixed)
         known = fixed | {"v"} | ({"ca"} if self.calcium is not None else set())
         for channel in self.channels:
             for where, expr in _expressions(channel):
                 self._check_known(where, expr, known)
+
+    def _check_pool(self, known: set[str]) -> None:
+        if self.calcium is None:
+            return
+        for where, expr in (("depth", self.calcium.depth), ("tau", self.calcium.tau), ("rest", self.calcium.rest)):
+            self._check_known(f"calcium.{where}", expr, known)
+        names = {channel.name for channel in self.channels}
+        for name in self.calcium.channels:
+            if name not in names:
+                raise InputError(
+                    f"{self.name}: calcium.channels names {name!r}, must be among {', '.join(sorted(names))}"
+                )
 
     def _check_known(self, where: str, expr: Expression, known: set[str]) -> None:
         unknown = expr.names - known
@@ -272,7 +310,37 @@ def load(name: str) -> Model:
         InputError: If the file is missing or wrong; the message says where.
     """
     path = library.find("models", name)
-    return build(library.parse(library.read(path), path.name), path.stem)
+    text = library.read(path)
+    table = library.parse(text, path.name)
+    try:
+        _read_files(table, path)
+        return build(table, path.stem)
+    except InputError as error:
+        texts = {path.name: text} | {f"{kind}.toml": _channel_text(kind, path.name) for kind in _channel_types(table)}
+        raise InputError(places.with_line(str(error), texts)) from None
+
+
+def _read_files(table: dict[str, Any], path: Path) -> None:
+    """Put what other files hold into a model's table: the sections of an SWC file, the text of channels in NMODL."""
+    if isinstance(shape := table.get("morphology"), dict) and "swc" in shape:
+        if "sections" in shape:
+            raise InputError(f"{path.name}: morphology has both swc and sections, must have one of the two")
+        shape["sections"] = swc.read(path.parent / str(shape.pop("swc")))
+    for channel in table.get("channels", {}).values():
+        if "mod" in channel:
+            channel["text"] = library.read(path.parent / str(channel["mod"]))
+
+
+def _channel_types(table: Mapping[str, Any]) -> list[str]:
+    kinds = {str(channel["type"]) for channel in table.get("channels", {}).values() if "type" in channel}
+    return sorted(kinds & set(library.names("models/channels")))
+
+
+def _channel_text(kind: str, where: str) -> str:
+    try:
+        return library.read(library.find("models/channels", kind))
+    except InputError as error:
+        raise InputError(f"{where}.type: {error}") from None
 
 
 def build(table: Mapping[str, Any], name: str) -> Model:
@@ -283,10 +351,21 @@ def build(table: Mapping[str, Any], name: str) -> Model:
     """
     where = f"{name}.toml"
     quantities = {key: _quantity(key, value, where) for key, value in table.get("quantities", {}).items()}
-    channels = tuple(_channel(key, value, quantities, where) for key, value in table.get("channels", {}).items())
+    given = table.get("channels", {})
+    channels = tuple(_channel(key, value, quantities, where) for key, value in given.items() if "mod" not in value)
+    mods = tuple(mechanism.build(key, v, f"{where}: channels.{key}") for key, v in given.items() if "mod" in v)
     texts = (str(table.get(key, "")) for key in ("source", "integrator"))
     pool = _pool(table["calcium"], where) if "calcium" in table else None
-    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool)
+    shape = morphology.build(table["morphology"], where) if "morphology" in table else None
+    limits = Limits.of(table.get("outcomes", {}), where)
+    model = Model(name, str(table.get("title", name)), quantities, channels, *texts, pool, shape, mods, limits)
+    for m in mods:
+        for name in set(m.regions) - set(shape.names if shape is not None else ()):
+            raise InputError(f"{where}: channels.{m.name}.regions: the model has no region {name!r}")
+    if mods and (warmth := quantities.get(TEMPERATURE)) is not None and warmth.prior is not None:
+        raise InputError(f"{where}: quantities.{TEMPERATURE} has a prior, must be fixed beside {mods[0].file}")
+    if shape is not None:
+        _check_regions(model, shape, where)
     _check_rates(model, where)
     return model
 
@@ -300,17 +379,43 @@ def dump(model: Model) -> dict[str, Any]:
             first, second = KINDS[q.prior.kind]
             quantities[name]["prior"] = {"kind": q.prior.kind, first: q.prior.a, second: q.prior.b}
     channels = {channel.name: _dump_channel(channel) for channel in model.channels}
+    channels |= {m.name: mechanism.dump(m) for m in model.mechanisms}
     head = {"title": model.title, "source": model.source, "integrator": model.integrator}
     table = {**head, "quantities": quantities, "channels": channels}
     if model.calcium is not None:
         pool = model.calcium
         numbers = {"depth": pool.depth.text, "tau": pool.tau.text, "rest": pool.rest.text}
         table["calcium"] = {"channels": list(pool.channels), **numbers}
+    if model.limits != Limits():
+        table["outcomes"] = model.limits.table()
+    if model.morphology is not None:
+        table["morphology"] = morphology.dump(model.morphology)
     return table
 
 
+def _check_regions(model: Model, shape: Morphology, where: str) -> None:
+    names = {channel.name for channel in model.channels}
+    values = {name: quantity.value for name, quantity in model.quantities.items()}
+    _check_unit(shape.axial_resistance.text, "ohm*cm", model.quantities, f"{where}: morphology.axial_resistance")
+    for region, own in shape.regions.items():
+        spot = f"{where}: morphology.regions.{region}"
+        for channel in own.conductances.keys() - names:
+            raise InputError(f"{spot}.channels.{channel}: unknown channel; available: {', '.join(sorted(names))}")
+        for key, unit in morphology.MATERIALS.items():
+            if key in own.materials:
+                _check_unit(own.materials[key].text, unit, model.quantities, f"{spot}.{key}")
+        for channel, expr in own.conductances.items():
+            _check_unit(expr.text, "mS/cm2", model.quantities, f"{spot}.channels.{channel}")
+    for spot, expr in shape.expressions():
+        drawn = [f"morphology.sections.{s.name}." for s in shape.sections if len(s.points)]
+        if spot.startswith(tuple(drawn)) or ".channels." in spot:
+            continue
+        if not float(expr.evaluate(values)) > 0:
+            raise InputError(f"{where}: {spot} is {float(expr.evaluate(values)):g}, must be positive")
+
+
 def _pool(table: Mapping[str, Any], where: str) -> Pool:
-    _need_keys(table, {"channels", "depth", "tau", "rest"}, set(), f"{where}: calcium")
+    need_keys(table, {"channels", "depth", "tau", "rest"}, set(), f"{where}: calcium")
     numbers = (expression.parse(table[key], f"{where}: calcium.{key}") for key in ("depth", "tau", "rest"))
     return Pool(tuple(str(name) for name in table["channels"]), *numbers)
 
@@ -331,7 +436,7 @@ def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
         raise InputError(
             f"{spot}: {name!r} cannot name a quantity; use letters, digits and '_', not 'v', 'ca', 'dt' or a function"
         )
-    _need_keys(table, {"value", "unit"}, {"prior", "source", "equals"}, spot)
+    need_keys(table, {"value", "unit"}, {"prior", "source", "equals"}, spot)
     prior = marginal(table["prior"], f"{spot}.prior") if "prior" in table else None
     try:
         texts = (str(table.get(key, "")) for key in ("source", "equals"))
@@ -343,22 +448,22 @@ def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
 def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quantity], where: str) -> Channel:
     spot = f"{where}: channels.{name}"
     if "type" in table:
-        kind = library.parse(library.read(library.find("models/channels", str(table["type"]))), spot)
-        title = f"{table['type']}.toml"
+        kind = library.parse(_channel_text(str(table["type"]), spot), f"{table['type']}.toml")
+        title = f"{table['type']}.toml: "
     else:
-        kind, title = table, spot
+        kind, title = table, f"{spot}."
     own = kind.get("parameters", {})
     inline = set() if "type" in table else {"gates", "source", "title", "parameters"}
-    _need_keys(table, {"conductance", "reversal"}, {"type"} | set(own) | inline, spot)
+    need_keys(table, {"conductance", "reversal"}, {"type"} | set(own) | inline, spot)
     bindings = {
         key: expression.parse(table.get(key, entry.get("value")), f"{spot}.{key}") for key, entry in own.items()
     }
     units = {"conductance": "mS/cm2", "reversal": "mV"} | {key: entry.get("unit") for key, entry in own.items()}
     for key in table.keys() & units.keys():
         _check_unit(table[key], units[key], quantities, f"{spot}.{key}")
-    faster = _speed(kind.get("temperature"), quantities, f"{title}: temperature")
+    faster = _speed(kind.get("temperature"), quantities, f"{title}temperature")
     gates = tuple(
-        _gate(key, gate, bindings, faster, f"{title}: gates.{key}") for key, gate in kind.get("gates", {}).items()
+        _gate(key, gate, bindings, faster, f"{title}gates.{key}") for key, gate in kind.get("gates", {}).items()
     )
     conductance = expression.parse(table["conductance"], f"{spot}.conductance")
     reversal = expression.parse(table["reversal"], f"{spot}.reversal")
@@ -369,14 +474,14 @@ def _speed(table: Mapping[str, Any] | None, quantities: Mapping[str, Quantity], 
     """Factor on all rates of a channel: its Q10 to the power of the temperature above its reference, over 10 degC."""
     if table is None or TEMPERATURE not in quantities:
         return ""
-    _need_keys(table, {"q10", "reference"}, set(), where)
+    need_keys(table, {"q10", "reference"}, set(), where)
     if not float(table["q10"]) > 0:
         raise InputError(f"{where}.q10 is {table['q10']}, must be positive")
     return f"{float(table['q10'])} ** (({TEMPERATURE} - {float(table['reference'])}) / 10)"
 
 
 def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression], faster: str, where: str) -> Gate:
-    _need_keys(table, {"power"}, {"alpha", "beta", "inf", "tau"}, where)
+    need_keys(table, {"power"}, {"alpha", "beta", "inf", "tau"}, where)
     rates = {key: expression.parse(table[key], f"{where}.{key}").replace(bindings) for key in table.keys() - {"power"}}
     for key in rates.keys() - {"inf"} if faster else set():
         rates[key] = expression.parse(f"({rates[key].text}) {'/' if key == 'tau' else '*'} ({faster})", where)
@@ -395,13 +500,6 @@ def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression
     )
 
 
-def _need_keys(table: Mapping[str, Any], required: set[str], optional: set[str], where: str) -> None:
-    for key in sorted(required - table.keys()):
-        raise InputError(f"{where}: {key!r} is missing")
-    for key in sorted(table.keys() - required - optional):
-        raise InputError(f"{where}: unknown key {key!r}; allowed: {', '.join(sorted(required | optional))}")
-
-
 def _check_unit(text: str | float, unit: str, quantities: Mapping[str, Quantity], where: str) -> None:
     bound = quantities.get(str(text))
     if bound is not None and bound.unit != unit:
@@ -412,9 +510,9 @@ def _expressions(channel: Channel) -> Iterable[tuple[str, Expression]]:
     yield f"channels.{channel.name}.conductance", channel.conductance
     yield f"channels.{channel.name}.reversal", channel.reversal
     for gate in channel.gates:
-        yield f"channels.{channel.name}.{gate.name}.inf", gate.inf
+        yield f"channels.{channel.name}.gates.{gate.name}.inf", gate.inf
         if gate.tau is not None:
-            yield f"channels.{channel.name}.{gate.name}.tau", gate.tau
+            yield f"channels.{channel.name}.gates.{gate.name}.tau", gate.tau
 
 
 def _check_rates(model: Model, where: str) -> None:

@@ -21,20 +21,27 @@ from hhfit.extractors import FeatureSet
 from hhfit.extractors.spikes import spike_counts
 from hhfit.inference import Budget, Inference
 from hhfit.model import Model
-from hhfit.posterior import Posterior
+from hhfit.posterior import Amortized, Posterior
 from hhfit.preparation import Corrections, Prepared, prepare
 from hhfit.recording import Recording
-from hhfit.result import FitResult, Predictive
+from hhfit.result import FitResult, Predictive, Validation
 from hhfit.run import RunDirectory
 from hhfit.run import earlier as simulations_of
 from hhfit.simulations import Simulations, join
 from hhfit.simulators import DEFAULT_STEP
 from hhfit.task import Predicted, Prediction, Simulation
+from hhfit.traces import Status, failures
 from hhfit.workers import Workers
 
 PACKAGES = ("numpy", "torch", "sbi", "zuko", "neuron", "brian2", "efel", "numba")
 PREDICTION_INDEX = 2**40
 """Posterior predictions are numbered from here on, so that their noise is never that of a simulation."""
+
+CHECK_INDEX = 2**41
+"""Simulations that only checks use are numbered from here on."""
+
+KNOWN = 1000
+"""Simulations with known parameters that calibration is measured on: 0.0095 standard error of the 90 % coverage."""
 
 Progress = Callable[[str, float, float, str], None]
 
@@ -60,6 +67,8 @@ class Settings:
             prior prediction. No model is the neuron; 0 claims that this one is.
         samples: Draws from the posterior that are kept.
         predictions: Draws that are simulated again for the posterior prediction.
+        fail_on: Outcomes that count as failed simulations, separated by commas, beside those that leave no trace
+            (not_finite, solver, timeout, crashed): of silent, spontaneous, block, runaway, diverging.
 
     Raises:
         InputError: If a number cannot be.
@@ -75,6 +84,7 @@ class Settings:
     tolerance: float = 0.05
     samples: int = 10_000
     predictions: int = 100
+    fail_on: str = "runaway,diverging"
 
     def __post_init__(self) -> None:
         for name in ("samples", "predictions"):
@@ -86,6 +96,12 @@ class Settings:
             raise InputError(f"tolerance is {self.tolerance}, must be from 0 to below 10")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
+        _ = self.failures
+
+    @property
+    def failures(self) -> frozenset[Status]:
+        """Outcomes that count as failed simulations."""
+        return failures(name.strip() for name in self.fail_on.split(",") if name.strip())
 
     @property
     def budget(self) -> Budget:
@@ -130,7 +146,14 @@ class Fit:
     def task(self) -> Simulation:
         """What a worker does."""
         recording, settings = self.prepared.recording, self.settings
-        return Simulation(self.prepared.model, recording.protocol, self.features, settings.simulator, settings.step)
+        return Simulation(
+            self.prepared.model,
+            recording.protocol,
+            self.features,
+            settings.simulator,
+            settings.step,
+            settings.failures,
+        )
 
 
 class Stopwatch:
@@ -240,9 +263,11 @@ def start(
 ) -> FitResult:
     """Carry out a planned fit in a new run directory."""
     table = _to_table(planned)
-    recording = planned.prepared.recording
+    recording, validation = planned.prepared.recording, planned.prepared.validation
     adopted = [simulations_of(earlier, table, recording.protocol)] if earlier else []
-    with RunDirectory.create(out, table, recording, overwrite=overwrite, listener=progress) as run:
+    with RunDirectory.create(
+        out, table, recording, overwrite=overwrite, listener=progress, validation=validation
+    ) as run:
         for rows in adopted:
             run.adopt(rows)
         return _carry_out(planned, run, pool)
@@ -261,26 +286,75 @@ def resume(out: str | Path, *, workers: int = 0, scheduler: str = "", progress: 
         InputError: If there is no run, or its files are damaged.
     """
     with RunDirectory.open(out, listener=progress) as run:
-        return _carry_out(_from_table(run.settings, run.recording), run, workforce(workers, scheduler))
+        return _carry_out(from_table(run.settings, run.recording, run.validation), run, workforce(workers, scheduler))
 
 
 def _carry_out(planned: Fit, run: RunDirectory, workers: Workers) -> FitResult:
-    settings, watch = planned.settings, Stopwatch()
+    watch = Stopwatch()
+    for sentence in planned.prepared.assumptions:
+        run.explain(f"assumed: {sentence}")
     with workers as pool:
         bench = Bench(planned, pool, run, watch)
-        method = planned.inference
-        with watch.stage("inference"):
-            posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
-        with watch.stage("sampling the posterior"):
-            samples = posterior.sample(settings.samples, settings.seed)
-        with watch.stage("posterior prediction"):
-            predictive = bench.predict(samples)
-    result = _result(planned, posterior, samples, predictive, bench, run)
-    run.write_samples(posterior.names, samples)
-    run.write_summary(summarize(result))
-    report.write(result, run.folder)
-    run.finish()
+        bare = compute(planned, run, bench)
+        with watch.stage("checks"):
+            run.progress("checking", 0, 1, "")
+            bare = replace(bare, known=bench.known(bare.posterior))
+            checks = diagnostics.check(bare, planned.settings.seed)
+            run.progress("checking", 1, 1, "")
+        with watch.stage("attribution"):
+            checks["attribution"] = _attribution(planned, bare, run)
+    result = replace(bare, checks=checks, timings=dict(watch.stages))
+    keep(result, run)
     return result
+
+
+def keep(result: FitResult, run: RunDirectory) -> None:
+    """Write everything that a finished fit leaves."""
+    run.write_samples(result.posterior.names, result.samples)
+    run.write_summary(summarize(result))
+    run.progress("report", 0, 1, "")
+    report.write(result, run.folder)
+    run.progress("report", 1, 1, "")
+    run.finish()
+
+
+def compute(planned: Fit, run: RunDirectory, bench: "Bench") -> FitResult:
+    """Infer, sample and predict; what the run directory holds is not done again. Checks are still missing.
+
+    Args:
+        planned: The fit.
+        run: The run directory.
+        bench: Where it simulates.
+    """
+    settings, watch = planned.settings, bench.watch
+    method = planned.inference
+    with watch.stage("inference"):
+        posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)
+    with watch.stage("sampling the posterior"):
+        run.progress("sampling the posterior", 0, settings.samples, "")
+        samples = posterior.sample(settings.samples, settings.seed)
+        run.progress("sampling the posterior", settings.samples, settings.samples, "")
+    with watch.stage("posterior prediction"):
+        predictive = bench.predict(samples, planned.prepared.recording)
+    with watch.stage("checks"):
+        validation = bench.validate(samples)
+    return FitResult(
+        model=planned.prepared.model,
+        recording=planned.prepared.recording,
+        features=planned.features,
+        x_o=planned.x_o,
+        posterior=posterior,
+        samples=samples,
+        simulations=join(bench.done),
+        predictive=predictive,
+        settings=asdict(settings),
+        assumptions=[*planned.prepared.assumptions, _tolerated(settings)],
+        rounds=list(run.logs.values()),
+        timings=watch.stages,
+        truth=planned.truth,
+        versions=versions(),
+        validation=validation,
+    )
 
 
 class Bench:
@@ -296,6 +370,7 @@ class Bench:
     def __init__(self, planned: Fit, pool: Workers, run: RunDirectory, watch: Stopwatch) -> None:
         self.task = planned.task
         self.done: list[Simulations] = []
+        self.seen: list[Simulations] = []
         self.watch = watch
         self._planned, self._pool, self._run = planned, pool, run
 
@@ -306,59 +381,78 @@ class Bench:
             if call == 1:
                 theta = self._run.adopted(theta, first)
             parts, missing = self._run.stored(theta, first, call)
-            finished = len(theta) - len(missing)
+            parts = [replace(rows, fail_on=self.task.fail_on) for rows in parts]
+            finished, started = len(theta) - len(missing), time.monotonic()
+            if finished:
+                self._run.explain(f"round {call}: {finished} of {len(theta)} simulations are there already")
             for rows in self._pool.map(self.task, theta[missing], self._planned.settings.seed, first + missing):
                 self._run.save(rows, call)
                 parts.append(rows)
                 finished += len(rows)
-                failed = sum(int((~part.usable).sum()) for part in parts)
-                self._run.progress(f"round {call}: simulating", finished, len(theta), f"{failed} failed")
+                failed = sum(int((~part.usable).sum()) for part in parts) / finished
+                rate = (finished - len(theta) + len(missing)) / max(time.monotonic() - started, 1e-3)
+                note = f"{rate:.3g} per s, {failed:.1%} failed"
+                self._run.progress(f"round {call}: simulating", finished, len(theta), note)
         self.watch.stages["simulation"]["cpu_s"] += self._pool.usage.cpu_s - spent
         self.done.append(join(parts))
-        settings = self._planned.settings
-        return Discrepancy.of(self.done[0], settings.tolerance, settings.seed)(self.done[-1])
+        self.seen.append(self._blurred(self.done[-1]))
+        return self.seen[-1]
 
-    def predict(self, samples: Array) -> Predictive:
-        """Simulate the first draws again, and keep their traces."""
+    def _blurred(self, rows: Simulations) -> Simulations:
+        settings = self._planned.settings
+        return Discrepancy.of(self.done[0], settings.tolerance, settings.seed)(rows)
+
+    def known(self, posterior: Posterior) -> Simulations | None:
+        """Simulations that no training has seen, as inference sees them; more are simulated up to ``KNOWN``."""
+        if not isinstance(posterior, Amortized):
+            return None
+        seen = join(self.seen)
+        held_out = seen.rows(np.isin(seen.index, posterior.held_out))
+        missing = min(KNOWN, len(seen)) - len(held_out)
+        if missing <= 0:
+            return held_out
+        seed = self._planned.settings.seed
+        theta, spent = posterior.spread(missing, seed), self._pool.usage.cpu_s
+        more = list(self._pool.map(self.task, theta, seed, CHECK_INDEX + np.arange(missing)))
+        self.watch.stages["checks"]["cpu_s"] += self._pool.usage.cpu_s - spent
+        return join([held_out, self._blurred(join(more))])
+
+    def validate(self, samples: Array) -> Validation | None:
+        """Predict the sweeps that were kept back."""
+        kept = self._planned.prepared.validation
+        if kept is None:
+            return None
+        x_o = self._planned.features(kept.response[None], kept.protocol)[0]
+        return Validation(kept, x_o, self.predict(samples, kept))
+
+    def predict(self, samples: Array, recording: Recording) -> Predictive:
+        """Simulate the first draws with a recording's command, and keep their traces."""
         planned = self._planned
+        task = replace(self.task, protocol=recording.protocol)
         theta = samples[: planned.settings.predictions]
         index = PREDICTION_INDEX + np.arange(len(theta))
         parts: list[Predicted] = []
-        for rows in self._pool.map(Prediction(self.task), theta, planned.settings.seed, index):
+        for rows in self._pool.map(Prediction(task), theta, planned.settings.seed, index):
             parts.append(rows)
             self._run.progress("posterior prediction", sum(len(p.index) for p in parts), len(theta), "")
         parts.sort(key=lambda part: part.index[0])
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Predicted.names()}
-        recording = planned.prepared.recording
         recorded = spike_counts(recording.response[None], recording.protocol, planned.features.settings)[0]
-        simulations = Simulations(*(columns[name] for name in ("theta", "x", "status", "index")))
+        simulations = Simulations(
+            *(columns[name] for name in ("theta", "x", "status", "index")), fail_on=self.task.fail_on
+        )
         return Predictive(simulations, columns["response"], columns["spikes"], recorded)
 
 
-def _result(
-    planned: Fit, posterior: Posterior, samples: Array, predictive: Predictive, bench: Bench, run: RunDirectory
-) -> FitResult:
-    bare = FitResult(
-        model=planned.prepared.model,
-        recording=planned.prepared.recording,
-        features=planned.features,
-        x_o=planned.x_o,
-        posterior=posterior,
-        samples=samples,
-        simulations=join(bench.done),
-        predictive=predictive,
-        settings=asdict(planned.settings),
-        assumptions=[*planned.prepared.assumptions, _tolerated(planned.settings)],
-        rounds=list(run.logs.values()),
-        timings=bench.watch.stages,
-        truth=planned.truth,
-        versions=versions(),
-    )
-    with bench.watch.stage("checks"):
-        run.progress("checking", 0, 1, "")
-        checks = diagnostics.check(bare, planned.settings.seed)
-        run.progress("checking", 1, 1, "")
-    return replace(bare, checks=checks, timings=dict(bench.watch.stages))
+def _attribution(planned: Fit, bare: FitResult, run: RunDirectory) -> dict[str, Any]:
+    if not isinstance(bare.posterior, Amortized):
+        return {"features": [], "reason": "this method does not simulate the prior"}
+    settings, protocol = planned.settings, planned.prepared.recording.protocol
+    first = diagnostics.prior_simulations(bare)
+    noisy = Discrepancy.of(first, settings.tolerance, settings.seed)(first)
+    groups, sampled = planned.features.groups(protocol), planned.features.sampled(protocol)
+    prior = bare.posterior.prior
+    return inference.attribute(noisy, prior, bare.x_o, groups, sampled=sampled, seed=settings.seed, journal=run)
 
 
 def _tolerated(settings: Settings) -> str:
@@ -415,12 +509,17 @@ def _to_table(planned: Fit) -> dict[str, Any]:
     }
 
 
-def _from_table(table: Mapping[str, Any], recording: Recording) -> Fit:
+def from_table(table: Mapping[str, Any], recording: Recording, validation: Recording | None) -> Fit:
+    """The fit that a run directory holds.
+
+    Raises:
+        InputError: If ``fit.toml`` lacks something.
+    """
     try:
         model = models.build(table["model"], table["model_name"])
         features = extractors.parse(table["features"]["text"], table["features"]["name"])
         settings = Settings(**table["settings"])
-        prepared = Prepared(recording, model, tuple(table["assumptions"]))
+        prepared = Prepared(recording, model, tuple(table["assumptions"]), validation)
     except (KeyError, TypeError) as error:
         raise InputError(f"fit.toml: {error} is missing or wrong; begin again with --overwrite") from None
     return Fit(prepared, features, settings, table["truth"])

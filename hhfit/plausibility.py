@@ -9,6 +9,7 @@ from hhfit.recording import Recording
 _SPIKE = 15.0
 _LEAST_STEPS = 3
 _FAR = 0.3
+_RESISTANCES = (1.0, 20_000.0)
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def _reason(steps: list[float], deflections: list[float], slope: float, neutral:
         return f"the potential stays within {np.ptp(deflections):.1f} mV while steps differ by {np.ptp(steps):.0f} pA"
     if slope <= 0 or correlation < 0.5:
         return f"the potential does not follow the current (correlation {correlation:.2f})"
+    if not _RESISTANCES[0] <= 1000.0 * slope <= _RESISTANCES[1]:
+        return f"the input resistance would be {1000.0 * slope:.3g} MOhm, so the current is in another unit"
     if abs(neutral) > max(20.0, _FAR * float(np.ptp(steps))) and abs(neutral * slope) > 3.0:
         return (
             f"a step of {neutral:.0f} pA leaves the potential unchanged, so the holding current is wrong by that much"

@@ -44,6 +44,14 @@ class Amortized(Posterior):
         """
 
     @abstractmethod
+    def spread(self, n: int, seed: int) -> Array:
+        """Draw ``n`` parameter sets from the distribution that the network takes for its prior, shape ``(n, P)``."""
+
+    @abstractmethod
+    def summary(self, x: Array) -> Array:
+        """What the network condenses observations ``(N, F)`` to, shape ``(N, K)``."""
+
+    @abstractmethod
     def sample_at(self, x: Array, n: int, seed: int) -> Array:
         """Draw ``n`` parameter sets for each observation ``(N, F)``, shape ``(N, n, P)``.
 

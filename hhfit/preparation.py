@@ -8,18 +8,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hhfit import passive, sweeps
+from hhfit import passive, plausibility, sweeps
 from hhfit.errors import InputError
 from hhfit.model import Model
-from hhfit.prior import Marginal
+from hhfit.morphology import Morphology
+from hhfit.prior import KINDS, Marginal
 from hhfit.protocol import Protocol
 from hhfit.recording import Recording
+from hhfit.units import UM2_PER_MS_PER_MOHM
 
 TAIL = 100.0
 """Time kept after the stimulus [ms]."""
 
 AREA_PRIOR = Marginal("log-uniform", 1000.0, 200_000.0)
-"""Prior of the membrane area [um2] when it is fitted: from a granule cell to a large pyramidal cell."""
+"""Prior of the membrane area [um2] when nothing passive tells it: from a granule cell to a large pyramidal cell."""
+
+AREA_SIGMA = 0.3
+"""Least sd of the logarithm of the area's prior around the passive estimate: dendrites do not charge as one sphere."""
+
+LEAK_REACH = 3.0
+"""The prior of a leak reaches to this many times the measured input conductance, which open channels share at rest."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,16 @@ class Corrections:
         temperature: Temperature of the recording [degC]; NaN if unknown.
         area: Membrane area [um2]; NaN to estimate it from the passive response.
         fit_area: Fit the area as a parameter.
-        sweeps: Numbers of the sweeps to fit; empty to spread them over the F-I curve.
+        sweeps: Numbers of the sweeps to fit; empty to spread them over the F-I curve and keep some back.
+        validation: Numbers of sweeps to keep back for posterior prediction, beside ``sweeps``; those that are
+            kept back automatically when both are empty.
         window: Start and end of the stretch to fit [ms]; empty for the whole sweep up to
             ``TAIL`` after the stimulus.
+        bridge: Resistance of the electrode that was not compensated [MOhm]: its ``R * I`` is taken off the
+            recorded potential; NaN if unknown.
+
+    Raises:
+        InputError: If a number cannot be.
     """
 
     ljp: float = float("nan")
@@ -41,7 +56,31 @@ class Corrections:
     area: float = float("nan")
     fit_area: bool = False
     sweeps: tuple[int, ...] = ()
+    validation: tuple[int, ...] = ()
     window: tuple[float, ...] = ()
+    bridge: float = float("nan")
+
+    def __post_init__(self) -> None:
+        for option, value, least, most, unit in (
+            ("--ljp", self.ljp, -100.0, 100.0, "mV"),
+            ("--bridge", self.bridge, 0.0, 500.0, "MOhm"),
+            ("--temperature", self.temperature, 0.0, 50.0, "degC"),
+        ):
+            if not np.isnan(value) and not least <= value <= most:
+                raise InputError(f"{option} is {value:g} {unit}, must be from {least:g} to {most:g} {unit}")
+        if self.area <= 0 or np.isinf(self.area):
+            raise InputError(f"--area is {self.area:g} um2, must be positive and finite")
+
+    @property
+    def unknown(self) -> list[str]:
+        """What the experimenter has not said either."""
+        said = {"liquid junction potential": self.ljp, "temperature": self.temperature, "bridge balance": self.bridge}
+        return [name for name, value in said.items() if np.isnan(value)]
+
+    def of(self, recording: Recording) -> Recording:
+        """The recording with its potential corrected."""
+        shifted = recording if np.isnan(self.ljp) else recording.shift(self.ljp)
+        return shifted if np.isnan(self.bridge) else shifted.balance(self.bridge)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +91,14 @@ class Prepared:
         recording: The chosen sweeps, corrected, cut and decimated.
         model: The model, with initial potential and area set or freed.
         assumptions: One sentence for everything that was assumed.
+        validation: Sweeps that are not fitted but predicted, corrected, cut and decimated alike; none when all
+            are fitted.
     """
 
     recording: Recording
     model: Model
     assumptions: tuple[str, ...]
+    validation: Recording | None
 
 
 def prepare(recording: Recording, model: Model, corrections: Corrections) -> Prepared:
@@ -75,17 +117,38 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
         raise InputError(
             f"{recording.name}: this is a voltage-clamp recording; hhfit fits current-clamp recordings only"
         )
-    if corrections.area <= 0:
-        raise InputError(f"--area is {corrections.area:g} um2, must be positive")
-    shifted = recording if np.isnan(corrections.ljp) else recording.shift(corrections.ljp)
-    chosen = shifted.select(list(corrections.sweeps) or sorted(sweeps.choose(recording).fitted))
+    corrected = corrections.of(recording)
+    choice = _choice(corrected, corrections)
+    chosen = corrected.select([*choice.fitted, *choice.validation])
     window = corrections.window or default_window(chosen.protocol)
-    fitted = chosen.cut(window[0], window[1]).decimate()
+    cut = chosen.cut(window[0], window[1]).decimate()
+    fitted = cut.select(list(choice.fitted))
+    validation = cut.select(list(choice.validation)) if choice.validation else None
     rest = float(np.median(fitted.response[:, 0]))
-    model, area = _with_area(model, shifted, corrections)
+    estimate = passive.properties(corrected)
+    model, area = _with_area(model, estimate, corrections)
+    model, leak = _with_leak(model, estimate)
     model, warmth = _with_temperature(model, corrections.temperature)
-    sentences = (area, _junction(corrections), warmth, _initial(rest), _stretch(fitted, window))
-    return Prepared(fitted, model.with_values({"v_init": rest}), sentences)
+    known = area, _junction(corrections), _bridge(corrections), warmth
+    doubt = _doubt(corrected)
+    sentences = (*known, *leak, *doubt, _initial(rest), _stretch(fitted, window), _kept(validation))
+    return Prepared(fitted, model.with_values({"v_init": rest}), sentences, validation)
+
+
+def _choice(recording: Recording, corrections: Corrections) -> sweeps.Choice:
+    kept = corrections.validation
+    if corrections.sweeps:
+        both = set(corrections.sweeps) & set(kept)
+        if both:
+            raise InputError(
+                f"{recording.name}: sweep {min(both)} cannot be fitted and kept back for validation as well"
+            )
+        return sweeps.Choice(corrections.sweeps, kept)
+    others = [number for number in recording.sweeps.tolist() if number not in kept]
+    if not others:
+        raise InputError(f"{recording.name}: every sweep is kept back for validation; leave one to be fitted")
+    found = sweeps.choose(recording.select(others))
+    return replace(found, validation=kept) if kept else found
 
 
 def default_window(protocol: Protocol) -> tuple[float, float]:
@@ -93,31 +156,80 @@ def default_window(protocol: Protocol) -> tuple[float, float]:
     return 0.0, float(min(protocol.off.max() + TAIL, protocol.duration))
 
 
-def _with_area(model: Model, recording: Recording, corrections: Corrections) -> tuple[Model, str]:
+def _with_area(model: Model, estimate: passive.Passive, corrections: Corrections) -> tuple[Model, str]:
     capacitance = model.quantities["capacitance"].value
-    if corrections.fit_area:
-        return _freed(model), "Membrane area is fitted as a parameter, at 1 uF/cm2."
+    if model.morphology is not None:
+        return model, _drawn_area(model, model.morphology, corrections)
+    area = estimate.area(capacitance)
     if not np.isnan(corrections.area):
         return model.with_values({"area": corrections.area}), f"Membrane area {corrections.area:.0f} um2 was given."
-    estimate = passive.properties(recording)
-    area = estimate.area(capacitance)
     if not np.isfinite(area):
-        return _freed(model), f"Membrane area is fitted as a parameter, since {estimate.reason}."
-    sentence = (
-        f"Membrane area {area:.0f} um2 was estimated from the passive response (time constant {estimate.tau:.1f} ms, "
-        f"input resistance {estimate.resistance:.0f} MOhm, {capacitance:g} uF/cm2)."
+        reason = "as asked" if corrections.fit_area else f"since {estimate.reason}"
+        return model.with_priors({"area": AREA_PRIOR}), f"Membrane area is fitted as a parameter, {reason}."
+    share = _share(estimate.capacitance_sd, estimate.capacitance)
+    source = (
+        f"the passive response (time constant {estimate.tau:.1f} ms, "
+        f"input resistance {estimate.resistance:.0f} MOhm, {capacitance:g} uF/cm2)"
     )
+    if corrections.fit_area:
+        sigma = max(AREA_SIGMA, 3.0 * share)
+        sentence = (
+            f"Membrane area is fitted as a parameter; its prior lies around {area:.0f} um2, sd {sigma:.2f} of the "
+            f"logarithm, from {source}."
+        )
+        return model.with_priors({"area": Marginal("log-normal", area, sigma)}), sentence
+    sentence = f"Membrane area {area:.0f} um2 (sd {100 * share:.2g} %) was estimated from {source}."
     return model.with_values({"area": area}), sentence
 
 
-def _freed(model: Model) -> Model:
-    return replace(model).with_priors({"area": AREA_PRIOR})
+def _share(sd: float, value: float) -> float:
+    """Standard uncertainty as a share of the value; a tenth where it is unknown."""
+    return sd / value if np.isfinite(sd) else 0.1
+
+
+def _with_leak(model: Model, estimate: passive.Passive) -> tuple[Model, tuple[str, ...]]:
+    """Cut the priors of leaks above what the measured input conductance allows, when the area is known."""
+    if model.morphology is not None or "area" in model.free or "steps" not in estimate.method:
+        return model, ()
+    # 1 mS/cm2 over 1 um2 is the conductance of 1e5 MOhm: the factor that turns tau and R into an area
+    conductance = UM2_PER_MS_PER_MOHM / (estimate.resistance * model.quantities["area"].value)
+    high = LEAK_REACH * conductance * (1.0 + 2.0 * _share(estimate.resistance_sd, estimate.resistance))
+    sentences = []
+    for name in [channel.conductance.text for channel in model.channels if not channel.gates]:
+        prior = model.quantities[name].prior if name in model.quantities else None
+        if prior is not None and KINDS[prior.kind][1] == "high" and prior.a < high < prior.b:
+            model = model.with_priors({name: Marginal(prior.kind, prior.a, high)})
+            sentences.append(
+                f"The prior of {name} ends at {high:.3g} instead of {prior.b:.3g} mS/cm2: {LEAK_REACH:g} times the "
+                f"measured input conductance, {conductance:.3g} mS/cm2, and twice its uncertainty."
+            )
+    return model, tuple(sentences)
+
+
+def _doubt(recording: Recording) -> tuple[str, ...]:
+    reason = plausibility.answer(recording).reason
+    return (f"The stimulus is doubtful: {reason}; nothing of this fit holds if it is wrong.",) if reason else ()
+
+
+def _drawn_area(model: Model, shape: Morphology, corrections: Corrections) -> str:
+    if corrections.fit_area or not np.isnan(corrections.area):
+        raise InputError(
+            f"{model.name}: the membrane area follows from the morphology; leave --area and --fit-area out"
+        )
+    values = {name: quantity.value for name, quantity in model.quantities.items()}
+    return f"Membrane area {shape.area(values):.0f} um2 follows from the morphology of {model.name}."
 
 
 def _junction(corrections: Corrections) -> str:
     if np.isnan(corrections.ljp):
         return "The liquid junction potential is unknown and was not corrected; potentials are as recorded."
     return f"A liquid junction potential of {corrections.ljp:g} mV was added to the recorded potential."
+
+
+def _bridge(corrections: Corrections) -> str:
+    if np.isnan(corrections.bridge):
+        return "Whether the bridge was balanced is unknown; no voltage drop over the electrode was taken off."
+    return f"The voltage drop over {corrections.bridge:g} MOhm of electrode resistance was taken off the potential."
 
 
 def _with_temperature(model: Model, celsius: float) -> tuple[Model, str]:
@@ -144,8 +256,18 @@ def _initial(rest: float) -> str:
 
 
 def _stretch(fitted: Recording, window: Sequence[float]) -> str:
-    numbers = ", ".join(map(str, fitted.sweeps))
     return (
-        f"Sweeps {numbers} were fitted, {window[0]:g}-{window[1]:g} ms of each, at a sampling step of "
+        f"{_named(fitted)} fitted, {window[0]:g}-{window[1]:g} ms of each, at a sampling step of "
         f"{fitted.protocol.dt:g} ms."
     )
+
+
+def _kept(validation: Recording | None) -> str:
+    if validation is None:
+        return "No sweep was kept back, so the fit is not tried on sweeps that it has not seen."
+    return f"{_named(validation)} kept back to be predicted, not fitted."
+
+
+def _named(recording: Recording) -> str:
+    numbers = ", ".join(map(str, recording.sweeps))
+    return f"Sweep {numbers} was" if len(recording.sweeps) == 1 else f"Sweeps {numbers} were"

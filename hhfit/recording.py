@@ -8,6 +8,7 @@ import numpy as np
 from hhfit.arrays import Array, need_shape, read_only
 from hhfit.errors import InputError
 from hhfit.protocol import CLAMPS, Protocol
+from hhfit.units import MV_PER_PA_IN_MOHM
 
 COARSE_STEP = 0.04
 """Recordings sampled more finely than this [ms] are decimated by a whole factor."""
@@ -102,6 +103,10 @@ class Recording:
     def shift(self, offset: float) -> "Recording":
         """Add ``offset`` [mV] to the membrane potential: the liquid junction correction."""
         return replace(self, response=self.response + offset)
+
+    def balance(self, resistance: float) -> "Recording":
+        """Take the voltage drop over an electrode of ``resistance`` [MOhm] off: the bridge correction."""
+        return replace(self, response=self.response - resistance * self.protocol.command / MV_PER_PA_IN_MOHM)
 
     def decimate(self, coarse: float = COARSE_STEP) -> "Recording":
         """Average whole groups of samples until the step is about ``coarse`` [ms].

@@ -347,6 +347,54 @@ class Invalid(Reference):
 
 
 @dataclass(frozen=True, eq=False)
+class Undefined(Reference):
+    """Two normal parameters and noisy readings of each and of their sum, of which the last is often undefined.
+
+    Args:
+        prior: ``normal(np.ones(2), np.eye(2))``.
+        at_random: Whether it is undefined with a chance that follows from the first reading; else it is undefined
+            whenever it would be negative, so that being undefined is itself informative.
+        sd: Standard deviation of the noise.
+    """
+
+    at_random: bool
+    sd: float = 0.5
+
+    def draw(self, theta: Array, rng: np.random.Generator) -> Array:
+        """Features of parameters ``(N, 2)``, shape ``(N, 3)``, about half of the last NaN."""
+        from scipy.special import expit
+
+        x = np.column_stack([theta, theta.sum(axis=1)]) + self.sd * rng.standard_normal((len(theta), 3))
+        lost = rng.random(len(x)) < expit(2 * x[:, 0]) if self.at_random else x[:, 2] < 0
+        x[lost, 2] = np.nan
+        return x
+
+    def log_likelihood(self, theta: Array, x_o: Array) -> Array:
+        """Log probability of an observation, up to a constant."""
+        from scipy.special import log_ndtr
+
+        known = -0.5 * (((x_o[:2] - theta) / self.sd) ** 2).sum(axis=1)
+        total = theta.sum(axis=1)
+        if np.isfinite(x_o[2]):
+            return known - 0.5 * ((x_o[2] - total) / self.sd) ** 2
+        return known if self.at_random else known + log_ndtr(-total / self.sd)
+
+    def sample(self, x_o: Array, n: int, seed: int) -> Array:
+        """Draws from the exact posterior: cells of a fine grid by their probability."""
+        rng = np.random.default_rng(seed)
+        u, chance = self.grid(x_o, 400)
+        return self.prior.from_cube(u[rng.choice(len(u), n, p=chance)] + (rng.random((n, 2)) - 0.5) / 400)
+
+    def divergence(self, x_o: Array, log_prob: Callable[[Array], Array]) -> float:
+        """KL(exact || other) [nat] of another density of the parameters."""
+        u, chance = self.grid(x_o, 200)
+        theta = self.prior.from_cube(u)
+        height = log_prob(theta) - self.prior.log_prob(theta) - np.log(len(theta))
+        known = chance > 1e-12
+        return float((chance[known] * (np.log(chance[known]) - height[known])).sum())
+
+
+@dataclass(frozen=True, eq=False)
 class Noisy(Reference):
     """Any deterministic response seen through Gaussian noise: exact on a grid, whatever the response.
 

@@ -33,6 +33,21 @@ class Predictive:
 
 
 @dataclass(frozen=True, eq=False)
+class Validation:
+    """Sweeps that were kept back from the fit, and what the posterior predicts of them.
+
+    Args:
+        recording: The sweeps, cut, shifted and decimated like those that were fitted.
+        x_o: Their features, shape ``(F,)``.
+        predictive: Simulations of them with parameter sets drawn from the posterior.
+    """
+
+    recording: Recording
+    x_o: Array
+    predictive: Predictive
+
+
+@dataclass(frozen=True, eq=False)
 class FitResult:
     """All that a fit found, and all that repeats it.
 
@@ -52,6 +67,9 @@ class FitResult:
         checks: Numbers and verdicts of the diagnostics.
         truth: True parameters by name, when the recording is synthetic and carries them.
         versions: Versions of hhfit and of the packages that computed it.
+        known: Simulations as inference sees them that no training has seen, their parameters spread like the prior of
+            an amortised posterior: what calibration is measured on; none to use the held-out ones of ``simulations``.
+        validation: Sweeps that were kept back; none when all were fitted.
     """
 
     model: Model
@@ -69,6 +87,8 @@ class FitResult:
     checks: Mapping[str, Any] = field(default_factory=dict)
     truth: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    known: Simulations | None = None
+    validation: Validation | None = None
 
     @cached_property
     def feature_names(self) -> list[str]:

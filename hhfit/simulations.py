@@ -1,12 +1,12 @@
 """Parameter sets with the features and the outcome of their simulations."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hhfit.arrays import Array, need_shape, read_only
-from hhfit.traces import is_failed
+from hhfit.traces import FAILED, Status, is_failed
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +18,14 @@ class Simulations:
         x: Features, shape ``(N, F)``; NaN where a feature is undefined or the row failed.
         status: ``Status`` of every row, shape ``(N,)``.
         index: Number of every simulation within its fit, shape ``(N,)``.
+        fail_on: Outcomes that count as failures.
     """
 
     theta: Array
     x: Array
     status: Array
     index: Array
+    fail_on: frozenset[Status] = FAILED
 
     def __post_init__(self) -> None:
         for name, dtype in (("theta", float), ("x", float), ("status", int), ("index", int)):
@@ -39,22 +41,24 @@ class Simulations:
     @property
     def usable(self) -> Array:
         """Rows that did not fail, undefined features or not, shape ``(N,)``."""
-        return ~is_failed(self.status)
+        return ~is_failed(self.status, self.fail_on)
 
     def rows(self, which: Array) -> "Simulations":
         """The rows selected by a mask or by numbers."""
-        return Simulations(self.theta[which], self.x[which], self.status[which], self.index[which])
+        return replace(
+            self, theta=self.theta[which], x=self.x[which], status=self.status[which], index=self.index[which]
+        )
 
     def columns(self, which: Array) -> "Simulations":
         """The same rows with some of their features."""
-        return Simulations(self.theta, self.x[:, which], self.status, self.index)
+        return replace(self, x=self.x[:, which])
 
 
 def join(parts: Sequence[Simulations]) -> Simulations:
     """All rows of several sets, in order of their simulation index."""
     columns = [np.concatenate([getattr(part, name) for part in parts]) for name in ("theta", "x", "status", "index")]
     order = np.argsort(columns[3], kind="stable")
-    return Simulations(*(column[order] for column in columns))
+    return Simulations(*(column[order] for column in columns), fail_on=parts[0].fail_on)
 
 
 Simulate = Callable[[Array, int], Simulations]

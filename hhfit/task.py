@@ -11,7 +11,7 @@ from hhfit.extractors.spikes import spike_counts
 from hhfit.model import Model
 from hhfit.protocol import Protocol
 from hhfit.simulations import Simulations
-from hhfit.traces import Status, Traces
+from hhfit.traces import FAILED, Status, Traces, is_failed
 from hhfit.workers import Task
 
 BYTES_PER_SAMPLE = 32
@@ -28,6 +28,7 @@ class Simulation(Task):
         features: The feature set.
         simulator: Name of the simulator.
         step: Largest integration step [ms].
+        fail_on: Outcomes that count as failures.
     """
 
     model: Model
@@ -35,6 +36,7 @@ class Simulation(Task):
     features: FeatureSet
     simulator: str
     step: float
+    fail_on: frozenset[Status] = FAILED
 
     @property
     def row_bytes(self) -> int:
@@ -48,7 +50,8 @@ class Simulation(Task):
     def lost(self, theta: Array, index: Array, status: Status) -> Simulations:
         """Rows that cost their worker: no features, marked with ``status``."""
         n_features = len(self.features.names(self.protocol))
-        return Simulations(theta, np.full((len(theta), n_features), np.nan), np.full(len(theta), status), index)
+        x = np.full((len(theta), n_features), np.nan)
+        return Simulations(theta, x, np.full(len(theta), status), index, self.fail_on)
 
     def simulate(self, theta: Array, seed: int, index: Array) -> Traces:
         """Traces of parameter sets ``(N, P)`` numbered ``index`` ``(N,)``."""
@@ -56,8 +59,9 @@ class Simulation(Task):
 
     def extract(self, theta: Array, index: Array, traces: Traces) -> Simulations:
         """Features and outcomes of traces; a failed row has no features."""
-        response = np.where(traces.failed[:, None, None], np.nan, traces.response)
-        return Simulations(theta, self.features(response, self.protocol), traces.status, index)
+        failed = is_failed(traces.status, self.fail_on)
+        response = np.where(failed[:, None, None], np.nan, traces.response)
+        return Simulations(theta, self.features(response, self.protocol), traces.status, index, self.fail_on)
 
 
 @dataclass(frozen=True, eq=False)

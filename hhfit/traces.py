@@ -1,14 +1,13 @@
 """Simulated responses, with an outcome for every row."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
 from hhfit.arrays import Array, need_shape, read_only
-
-PHYSICAL = (-200.0, 200.0)
-"""Membrane potentials [mV] outside this range are a runaway, not a neuron."""
+from hhfit.errors import InputError
 
 
 class Status(IntEnum):
@@ -36,16 +35,39 @@ _SENTENCES = {
     Status.SILENT: "no sweep has a spike",
     Status.SPONTANEOUS: "spikes before the stimulus",
     Status.BLOCK: "depolarisation block: spiking stops on a plateau",
-    Status.RUNAWAY: f"the membrane potential left {PHYSICAL[0]:g}..{PHYSICAL[1]:g} mV",
+    Status.RUNAWAY: "the membrane potential left what is physically possible",
     Status.NOT_FINITE: "the membrane potential became NaN or infinite",
     Status.DIVERGING: "an oscillation grows, or there is no steady baseline",
-    Status.SOLVER: "the integrator stopped before the end",
+    Status.SOLVER: "the integrator stopped before the end, or the voltage stands still",
     Status.TIMEOUT: "the simulation took longer than allowed",
     Status.CRASHED: "the simulator's process died",
 }
 
-FAILED = frozenset({Status.RUNAWAY, Status.NOT_FINITE, Status.DIVERGING, Status.SOLVER, Status.TIMEOUT, Status.CRASHED})
-"""Outcomes that count as a failed simulation."""
+WITHOUT_TRACE = frozenset({Status.NOT_FINITE, Status.SOLVER, Status.TIMEOUT, Status.CRASHED})
+"""Outcomes that leave no trace to learn from: these always count as failures."""
+
+MACHINE = frozenset({Status.TIMEOUT, Status.CRASHED})
+"""Outcomes that depend on the machine as well as on the parameters."""
+
+FAILED = WITHOUT_TRACE | {Status.RUNAWAY, Status.DIVERGING}
+"""Outcomes that count as a failed simulation unless a fit says otherwise."""
+
+
+def failures(names: Iterable[str]) -> frozenset[Status]:
+    """The outcomes that count as failures when these are named; those without a trace always do.
+
+    Raises:
+        InputError: If there is no outcome of that name, or it is ``ok``.
+
+    Example:
+        >>> sorted(s.name.lower() for s in failures(["silent"]))
+        ['crashed', 'not_finite', 'silent', 'solver', 'timeout']
+    """
+    known = {status.name.lower(): status for status in Status if status is not Status.OK}
+    for name in names:
+        if name not in known:
+            raise InputError(f"fail_on names the outcome {name!r}, must be among {', '.join(known)}")
+    return WITHOUT_TRACE | {known[name] for name in names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,30 +96,15 @@ class Traces:
         return is_failed(self.status)
 
 
-def is_failed(status: Array) -> Array:
+def is_failed(status: Array, fail_on: Collection[Status] = FAILED) -> Array:
     """Whether each outcome counts as a failed simulation.
+
+    Args:
+        status: ``Status`` values, any shape.
+        fail_on: The outcomes that count.
 
     Example:
         >>> is_failed(np.array([Status.OK, Status.NOT_FINITE]))
         array([False,  True])
     """
-    return np.isin(status, [int(s) for s in FAILED])
-
-
-def judge(response: Array) -> Array:
-    """Outcome of every row from its raw trace.
-
-    Args:
-        response: Membrane potential [mV], shape ``(N, S, T)``.
-
-    Returns:
-        ``Status`` values, shape ``(N,)``.
-    """
-    if response.size == 0:
-        return np.full(len(response), Status.OK)
-    low, high = response.min(axis=(1, 2)), response.max(axis=(1, 2))
-    finite = np.isfinite(low) & np.isfinite(high)
-    with np.errstate(invalid="ignore"):
-        away = (low < PHYSICAL[0]) | (high > PHYSICAL[1])
-    status = np.where(away, Status.RUNAWAY, Status.OK)
-    return np.where(finite, status, Status.NOT_FINITE)
+    return np.isin(status, [int(s) for s in fail_on])

@@ -43,6 +43,7 @@ MODEL_UNITS = (
     "degC",
     "MOhm",
     "um",
+    "ohm*cm",
 )
 """Units that a quantity of a model may have; no conversion takes place there."""
 

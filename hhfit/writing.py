@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.recording import Recording
 
@@ -13,7 +14,7 @@ PA_IN_A = 1e-12
 
 
 def write_nwb(recording: Recording, path: str | Path, *, description: str) -> None:
-    """Write a current-clamp recording as NWB 2.
+    """Write a current-clamp recording as NWB 2, so that reading it gives the same numbers to the last bit.
 
     Args:
         recording: The recording; its provenance goes into the file's notes.
@@ -45,8 +46,9 @@ def _add_sweep(nwb: "NWBFile", electrode: object, recording: Recording, row: int
     from hdmf.backends.hdf5.h5_utils import H5DataIO
     from pynwb.icephys import CurrentClampSeries, CurrentClampStimulusSeries
 
-    def compressed(values: object) -> H5DataIO:
-        return H5DataIO(values, compression="gzip", shuffle=True)
+    def compressed(values: Array) -> H5DataIO:
+        short = values.astype("float32")
+        return H5DataIO(short if (short == values).all() else values, compression="gzip", shuffle=True)
 
     rate = 1000.0 / recording.protocol.dt
     shared = {
@@ -58,13 +60,13 @@ def _add_sweep(nwb: "NWBFile", electrode: object, recording: Recording, row: int
     }
     stimulus = CurrentClampStimulusSeries(
         name=f"stimulus_{number:03d}",
-        data=compressed(recording.protocol.command[row].astype("float32")),
+        data=compressed(recording.protocol.command[row]),
         conversion=PA_IN_A,
         **shared,
     )
     response = CurrentClampSeries(
         name=f"response_{number:03d}",
-        data=compressed(recording.response[row].astype("float32")),
+        data=compressed(recording.response[row]),
         conversion=MV_IN_V,
         **shared,
     )

@@ -36,7 +36,7 @@ def test_description_is_json_and_complete():
     assert summary["sweeps"][0]["noise"] == pytest.approx(0.02, rel=0.2)
     assert summary["passive"]["resistance_mohm"] == pytest.approx(50.0, rel=0.02)
     assert summary["passive"]["tau_ms"] == pytest.approx(15.0, rel=0.02)
-    assert summary["fit"].startswith("hhfit fit cell.abf --sweeps 0,")
+    assert summary["chosen"]["fitted"][0] == 0
     assert "temperature" in summary["unknown"]
     assert summary["warnings"] == []
 
@@ -76,3 +76,10 @@ def test_overview_is_a_picture(tmp_path):
 def test_given_holding_that_was_not_believed_is_warned_of(recordings):
     warnings = inspection.describe(readers.read(recordings / "heka/test_singleFP.dat"))["warnings"]
     assert any("-891 pA contradicts" in warning for warning in warnings)
+
+
+def test_overview_loses_no_spike():
+    values = np.zeros(1001)
+    values[503] = 40.0
+    assert inspection._envelope(values, 10).max() == 40.0
+    assert len(inspection._envelope(values, 10)) == 200

@@ -125,3 +125,73 @@ def test_unknown_names_in_changes_are_refused():
         cell.with_values({"g_x": 1.0})
     with pytest.raises(InputError, match="no quantity has a prior"):
         _ = cell.with_priors({"g": None}).prior
+
+
+LINES = """\
+title = "cell"
+
+[quantities.g]
+value = 1.0
+unit = "mS/cm2"
+
+[quantities]
+capacitance = { value = 1.0, unit = "uF/cm2" }
+area.value = 1000.0
+area.unit = "um2"
+v_init = { value = -70.0, unit = "mV" }
+
+[channels.na]
+type = "traub_na"
+conductance = "g"
+reversal = "v_init"
+
+[channels.k]
+conductance = "g"
+reversal = "v_init"
+
+[channels.k.gates.n]
+power = 2
+inf = "1 / (1 + exp(-v / 9))"
+tau = "2"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'value = 1.0\nunit = "mS',
+            'value = -1.0\nunit = "mS',
+            "cell.toml:3: quantities.g is -1 mS/cm2, must be positive",
+        ),
+        ("{ value = -70.0", "{ vlue = -70.0", "cell.toml:11: quantities.v_init: 'value' is missing"),
+        ("power = 2", "power = 2.5", "cell.toml:23: channels.k.gates.n.power is 2.5, must be a whole number from 1"),
+        ("exp(-v / 9)", "exp(-w / 9)", "cell.toml:24: channels.k.gates.n.inf names unknown 'w'; available: "),
+        ("1 + exp(-v / 9)", "v + 50", "cell.toml:24: channels.k.gates.n.inf is not finite at v = -50 mV"),
+        (
+            "exp(-v / 9)",
+            "open(1)",
+            "cell.toml:24: channels.k.gates.n.inf: '1 / (1 + open(1))': 'open(1)' is not allowed",
+        ),
+        ('"g"\nreversal', '"v_init"\nreversal', "cell.toml:15: channels.na.conductance: v_init is in mV"),
+        ("traub_na", "traub_nb", "cell.toml:14: channels.na.type: unknown channel 'traub_nb'; available"),
+        ('area.unit = "um2"', 'area.unit = "m2"', "cell.toml:9: quantities.area has unknown unit 'm2'"),
+    ],
+)
+def test_a_bad_file_is_refused_with_file_line_and_name(tmp_path, old, new, message):
+    assert old in LINES
+    path = tmp_path / "cell.toml"
+    path.write_text(LINES)
+    model.load(str(path))
+    path.write_text(LINES.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        model.load(str(path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_that_is_no_toml_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "cell.toml"
+    path.write_text(LINES.replace("power = 2", "power 2"))
+    with pytest.raises(InputError, match=r"cell.toml: not valid TOML: .*line 23"):
+        model.load(str(path))

@@ -1,6 +1,7 @@
 """The whole road, from a recording to a run directory, on small budgets."""
 
 import json
+import re
 import tomllib
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from hhfit.pipeline import Settings
 from hhfit.preparation import Corrections
 from hhfit.protocol import step
 from hhfit.recording import Recording
+from hhfit.run import RunDirectory
 
 SETTINGS = Settings(features="goncalves2020", simulations=240, rounds=2, seed=3, samples=50, predictions=10)
 CORRECTIONS = Corrections(ljp=-10.0, area=12000.0)
@@ -47,6 +49,23 @@ def test_run_directory_holds_everything(finished):
     names = {path.name for path in out.iterdir()}
     assert names >= {"fit.toml", "recording.npz", "simulations", "rounds", "samples.csv", "summary.json"}
     assert names >= {"report.html", "figures", "log.txt", "state.json"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"assumed: ",
+        r"round 1: simulating: \d+ of 120 [\d.e+]+ per s, \d+\.\d% failed",
+        r"one process is enough: .* s of work are left",
+        r"round-01: training ended after \d+ epochs; weights of epoch",
+        r"round-02: parameters were drawn by \w+",
+        r"sampling the posterior: 0 of 50",
+        r"report: 1 of 1",
+    ],
+)
+def test_log_says_what_was_decided_and_why(finished, words):
+    out, _ = finished
+    assert re.search(words, (out / "log.txt").read_text())
 
 
 def test_samples_are_written_with_every_digit(finished):
@@ -135,6 +154,25 @@ def test_recording_without_a_defined_feature_is_refused(recording, neuron, tmp_p
             recording, neuron, pipeline.replace(SETTINGS, features=str(features)), CORRECTIONS, out=tmp_path / "run"
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_sweeps_kept_back_survive_a_resume(recording, neuron, tmp_path):
+    settings = pipeline.replace(SETTINGS, method="npe", rounds=1, simulations=60)
+    corrections = replace(CORRECTIONS, sweeps=(4,), validation=(7,))
+    planned = pipeline.plan(recording, neuron, settings, corrections, {})
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.start(
+            planned, tmp_path / "run", overwrite=False, earlier="", pool=pipeline.workforce(1, ""), progress=interrupt
+        )
+    with RunDirectory.open(tmp_path / "run", listener=pipeline.ignore) as run:
+        again = pipeline.from_table(run.settings, run.recording, run.validation)
+    assert again.prepared.recording.sweeps.tolist() == [4]
+    assert again.prepared.validation.sweeps.tolist() == [7]
+    np.testing.assert_array_equal(again.prepared.validation.response, planned.prepared.validation.response)
+
+
+def interrupt(stage, done, total, note):
+    raise KeyboardInterrupt
 
 
 def test_area_is_fitted_on_request(recording, neuron, tmp_path):

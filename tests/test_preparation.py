@@ -89,3 +89,96 @@ def test_temperature_scales_a_model_that_depends_on_it():
     prepared = prepare(cell([-50.0]), models.load("hh52"), Corrections(temperature=16.3, area=1000.0))
     assert prepared.model.quantities["temperature"].value == 16.3
     assert "scaled to the recording's temperature, 16.3 degC" in " ".join(prepared.assumptions)
+
+
+def test_sweeps_between_the_fitted_are_kept_back_and_corrected_alike():
+    recording = cell(range(-100, 300, 25), dt=0.01)
+    prepared = prepare(recording, NEURON, Corrections(ljp=-14.0))
+    kept = prepared.validation
+    assert len(kept.sweeps) == 3
+    assert not set(kept.sweeps) & set(prepared.recording.sweeps)
+    assert kept.protocol.dt == prepared.recording.protocol.dt == pytest.approx(0.04)
+    assert kept.protocol.n_times == prepared.recording.protocol.n_times
+    np.testing.assert_allclose(kept.response[:, 0], -84.0)
+    assert f"Sweeps {', '.join(map(str, kept.sweeps))} were kept back" in prepared.assumptions[-1]
+
+
+def test_named_sweeps_keep_none_back_unless_asked():
+    recording = cell([-50.0, 0.0, 50.0])
+    assert prepare(recording, NEURON, Corrections(sweeps=(1, 3))).validation is None
+    prepared = prepare(recording, NEURON, Corrections(sweeps=(1, 3), validation=(2,)))
+    assert prepared.validation.sweeps.tolist() == [2]
+    assert prepared.validation.protocol.amplitude == pytest.approx([0.0])
+
+
+def test_automatic_choice_leaves_out_what_is_kept_back_by_name():
+    prepared = prepare(cell([-50.0, 0.0, 50.0]), NEURON, Corrections(validation=(2,)))
+    assert prepared.recording.sweeps.tolist() == [1, 3]
+    assert prepared.validation.sweeps.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sweeps": (1, 2), "validation": (2,)}, "cannot be fitted and kept back"),
+        ({"validation": (1, 2)}, "leave one to be fitted"),
+        ({"validation": (9,)}, "no sweep 9"),
+    ],
+)
+def test_impossible_validation_is_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        prepare(cell([-50.0, 50.0]), NEURON, Corrections(**changes))
+
+
+def test_bridge_takes_the_drop_over_the_electrode_off():
+    plain = cell([-50.0])
+    jumping = Recording(
+        plain.response + 0.03 * plain.protocol.command, plain.protocol, plain.sweeps, dict(plain.provenance)
+    )
+    prepared = prepare(jumping, NEURON, Corrections(bridge=30.0))
+    np.testing.assert_allclose(prepared.recording.response, prepare(plain, NEURON, Corrections()).recording.response)
+    assert "30 MOhm of electrode resistance was taken off" in " ".join(prepared.assumptions)
+    assert "Whether the bridge was balanced is unknown" in " ".join(prepare(plain, NEURON, Corrections()).assumptions)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bridge": -1.0}, "--bridge is -1 MOhm, must be from 0 to 500 MOhm"),
+        ({"ljp": float("inf")}, "--ljp is inf mV"),
+        ({"temperature": 300.0}, "--temperature is 300 degC"),
+        ({"area": float("inf")}, "--area is inf um2"),
+    ],
+)
+def test_correction_that_cannot_be_is_refused(changes, words):
+    with pytest.raises(InputError, match=words):
+        Corrections(**changes)
+
+
+def test_leak_reaches_no_further_than_the_input_conductance_allows():
+    prepared = prepare(cell([-50.0, 50.0]), NEURON, Corrections())
+    prior = prepared.model.quantities["g_leak"].prior
+    # 100 MOhm over 20,000 um2 are 0.05 mS/cm2; three times that
+    assert prior.b == pytest.approx(0.15, rel=0.05)
+    assert prior.a == NEURON.quantities["g_leak"].prior.a
+    assert "The prior of g_leak ends at 0.15 instead of 0.6 mS/cm2" in " ".join(prepared.assumptions)
+
+
+@pytest.mark.parametrize("corrections", [Corrections(fit_area=True), Corrections(area=1000.0)])
+def test_leak_keeps_its_prior_where_the_area_is_free_or_the_prior_ends_before(corrections):
+    prepared = prepare(cell([-50.0]), NEURON, corrections)
+    assert prepared.model.quantities["g_leak"].prior == NEURON.quantities["g_leak"].prior
+
+
+def test_fitted_area_has_its_prior_around_the_passive_estimate():
+    prior = prepare(cell([-50.0]), NEURON, Corrections(fit_area=True)).model.quantities["area"].prior
+    assert (prior.kind, prior.b) == ("log-normal", 0.3)
+    assert prior.a == pytest.approx(20_000.0, rel=0.05)
+
+
+def test_doubtful_stimulus_is_said():
+    recording = cell([-50.0, -25.0, 25.0, 50.0])
+    turned = Recording(-140.0 - recording.response, recording.protocol, recording.sweeps, dict(recording.provenance))
+    text = " ".join(prepare(turned, NEURON, Corrections(area=1000.0)).assumptions)
+    assert "The stimulus is doubtful: the potential does not follow the current" in text
+    assert "doubtful" not in " ".join(prepare(recording, NEURON, Corrections()).assumptions)

@@ -125,3 +125,19 @@ def test_undefined_response_has_no_chance():
         references.box(1, 1.0), lambda theta: np.where(theta < 0, np.nan, theta), np.array([0.5])
     )
     assert (problem.sample(np.array([0.1]), 500, seed=0) >= 0).all()
+
+
+@pytest.mark.parametrize("at_random", [True, False])
+@pytest.mark.parametrize("third", [0.6, np.nan], ids=["defined", "undefined"])
+def test_posterior_given_undefined_features_is_that_of_simulations_like_it(at_random, third):
+    problem = references.Undefined(references.normal(np.ones(2), np.eye(2)), at_random=at_random)
+    x_o = np.array([0.4, -0.2, third])
+    theta = problem.prior.sample(400_000, seed=2)
+    x = problem.draw(theta, np.random.default_rng(3))
+    near = (np.abs(x[:, :2] - x_o[:2]) < 0.2).all(axis=1) & (np.isnan(x[:, 2]) == np.isnan(third))
+    near &= np.isnan(x[:, 2]) | (np.abs(x[:, 2] - third) < 0.2)
+    exact = problem.sample(x_o, 20_000, seed=4)
+    assert near.sum() > 200
+    error = 4 * exact.std(axis=0) / np.sqrt(near.sum()) + 0.01
+    assert (np.abs(theta[near].mean(axis=0) - exact.mean(axis=0)) < error).all()
+    assert theta[near].std(axis=0) == pytest.approx(exact.std(axis=0), rel=0.15)

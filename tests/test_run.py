@@ -57,6 +57,23 @@ def part_of(run):
     return next((run.folder / "simulations" / "round-01").glob("*.npz"))
 
 
+def test_sweeps_kept_back_come_back(tmp_path):
+    kept = recording().select([3])
+    with create(tmp_path / "run", validation=kept):
+        pass
+    with RunDirectory.open(tmp_path / "run", listener=ignore) as run:
+        np.testing.assert_array_equal(run.validation.response, kept.response)
+        assert run.validation.sweeps.tolist() == [3]
+
+
+def test_new_run_without_sweeps_kept_back_forgets_those_of_the_old_one(tmp_path):
+    with create(tmp_path / "run", validation=recording().select([3])):
+        pass
+    with create(tmp_path / "run", overwrite=True) as run:
+        assert run.validation is None
+    assert not (tmp_path / "run" / "validation.npz").exists()
+
+
 def test_settings_and_recording_come_back(tmp_path):
     with create(tmp_path / "run"):
         pass

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from hhfit import readers, sweeps
+from hhfit.errors import InputError
 from hhfit.extractors.spikes import spike_counts
+from hhfit.protocol import step
+from hhfit.recording import Recording
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,42 @@ def test_few_sweeps_are_all_fitted(recordings):
 def test_silent_recording_is_fitted_on_silent_sweeps(recordings):
     recording = readers.read(recordings / "abf/18711001.abf").select(list(range(7)))
     assert len(sweeps.choose(recording, most=4).fitted) == 4
+
+
+def steps(*amplitudes):
+    protocol = step(np.array(amplitudes), on=10.0, off=40.0, duration=50.0, dt=0.5)
+    return Recording(-70.0 + 0.1 * protocol.command, protocol, np.arange(len(amplitudes)) + 1, {"name": "cell.abf"})
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("auto", ()),
+        ("", ()),
+        ("2,4-5", (2, 4, 5)),
+        ("100pA", (4,)),
+        ("-50pA, 200pA", (1, 6)),
+        ("50..150pA", (3, 4, 5)),
+        ("50pA..150pA", (3, 4, 5)),
+        ("-50..0pA,5", (5, 1, 2)),
+        ("99.2pA", (4,)),
+        ("2,0pA", (2,)),
+    ],
+)
+def test_sweeps_are_named_by_number_or_step(text, numbers):
+    assert sweeps.parse(text).of(steps(-50.0, 0.0, 50.0, 100.0, 150.0, 200.0)) == numbers
+
+
+def test_measured_steps_match_their_nominal_amplitude():
+    assert sweeps.parse("150pA").of(steps(24.7, 152.6)) == (2,)
+
+
+def test_step_that_no_sweep_has_is_refused_with_those_there_are():
+    with pytest.raises(InputError, match=r"no sweep has a step of 75 pA; its steps are -50, 100 pA"):
+        sweeps.parse("75pA").of(steps(-50.0, 100.0))
+
+
+@pytest.mark.parametrize("text", ["a", "3-1", "0,0", "-1", "200..100pA", "1e3pA", "..5pA", "50..200"])
+def test_text_that_names_no_sweeps_is_refused(text):
+    with pytest.raises(InputError, match="--validate is "):
+        sweeps.parse(text, "--validate")

@@ -51,6 +51,20 @@ class Faulty(Task):
 
 
 @dataclass(frozen=True)
+class SlowStart(Faulty):
+    """The same, but every process after the first takes 1.5 s to begin with."""
+
+    folder: str = ""
+
+    def __call__(self, theta, seed, index):
+        mark = Path(self.folder) / str(os.getpid())
+        if not mark.exists():
+            time.sleep(1.5 if any(Path(self.folder).iterdir()) else 0.0)
+            mark.touch()
+        return Faulty.__call__(self, theta, seed, index)
+
+
+@dataclass(frozen=True)
 class Whole(Task):
     """Calls a function that makes the features of all rows; for tests of what runs it."""
 
@@ -80,6 +94,13 @@ def _break(fault):
             np.ones(2**31)
 
 
+@pytest.fixture
+def dask(monkeypatch):
+    """Dask workers start for any work."""
+    monkeypatch.setattr("hhfit.workers.PROBES", (1,))
+    monkeypatch.setattr("hhfit.workers.WORTH", 0.0)
+
+
 def rows(n):
     return np.random.default_rng(0).random((n, 3)), np.arange(n)
 
@@ -93,6 +114,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.usefixtures("dask")
 def test_same_rows_for_any_number_of_workers(count):
     theta, index = rows(500)
     with Workers(0) as here:
@@ -133,6 +155,16 @@ def test_a_fault_costs_its_own_row(fault):
     assert workers.usage.lost == 2
 
 
+def test_a_slow_start_is_not_held_against_a_row(tmp_path):
+    theta, index = rows(120)
+    theta[[40, 77], 0] = -2.0  # each ends its process, so that rows beside it begin in a new one
+    with Workers(1, limit=1.0) as workers:
+        status = run(workers, SlowStart(folder=str(tmp_path)), theta, index).status
+    assert np.flatnonzero(status).tolist() == [40, 77]
+    assert len(list(tmp_path.iterdir())) > 3
+
+
+@pytest.mark.usefixtures("dask")
 def test_faults_cost_their_own_rows_through_dask():
     theta, index = rows(400)
     theta[[5, 111, 399], 0] = [-1.0, -2.0, -4.0]
@@ -217,6 +249,7 @@ def test_what_a_worker_needs_for_a_fit_imports_little():
         assert (run(workers, Whole(look), *rows(3)).x == 0).all()
 
 
+@pytest.mark.usefixtures("dask")
 def test_local_workers_leave_no_port_open():
     own = psutil.Process()
     with Workers(2) as workers:
@@ -228,9 +261,19 @@ def test_nothing_starts_before_the_first_map_and_little_for_a_small_one():
     own = psutil.Process()
     with Workers(4) as workers:
         assert own.children() == []
-        run(workers, Faulty(), *rows(8))
+        run(workers, Faulty(), *rows(2000))
         assert len(own.children()) == 1
     assert own.children() == []
+
+
+def test_dask_starts_when_the_work_is_worth_it(monkeypatch, caplog):
+    monkeypatch.setattr("hhfit.workers.WORTH", 0.5)
+    caplog.set_level("DEBUG", "hhfit")
+    with Workers(2) as workers:
+        theta, index = rows(150)
+        assert (run(workers, Faulty(seconds_per_row=0.01), theta, index).status == Status.OK).all()
+        assert len(psutil.Process().children()) == 2
+    assert any("Dask workers start" in line for line in caplog.messages)
 
 
 def test_what_a_task_prints_stays_out_of_our_output(capfd):
@@ -270,7 +313,7 @@ def test_a_closed_child_starts_no_more():
     child = Child(2**32)
     child.close()
     with pytest.raises(SimulationError, match="closed"):
-        child.call(Request("a", b"", b"", 1.0, 1.0))
+        child.call(Request("a", b"", b"", b"", 1.0, 1.0))
 
 
 def test_a_child_that_cannot_start_says_why(monkeypatch):
@@ -292,10 +335,13 @@ def test_a_child_killed_while_it_starts_is_started_again(monkeypatch):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.usefixtures("dask")
 def test_a_map_that_was_left_does_not_answer_the_next(count):
     theta, index = rows(200)
     with Workers(count) as workers:
-        next(workers.map(Faulty(), theta, 1, index))
+        parts = workers.map(Faulty(), theta, 1, index)
+        next(parts), next(parts)
+        parts.close()
         assert workers.usage.rows < 200
         got = run(workers, Faulty(), theta[:50], index[:50])
     with Workers(0) as here:
@@ -303,14 +349,16 @@ def test_a_map_that_was_left_does_not_answer_the_next(count):
 
 
 @pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.usefixtures("dask")
 def test_a_map_may_outlive_its_workers(count):
     with Workers(count) as workers:
         parts = workers.map(Faulty(), *rows(200)[:1], 1, np.arange(200))
-        next(parts)
+        next(parts), next(parts)
     parts.close()
     assert ours(os.getpid()) == []
 
 
+@pytest.mark.usefixtures("dask")
 def test_a_slow_reader_holds_the_work_back():
     def touch(theta):
         with open(os.environ["HHFIT_TEST_FLAG"], "a") as file:
@@ -319,11 +367,11 @@ def test_a_slow_reader_holds_the_work_back():
 
     with Workers(2) as workers:
         parts = workers.map(Whole(touch, row_bytes=2**26), *rows(400)[:1], 7, np.arange(400))
-        next(parts)
+        assert [len(next(parts)) for _ in range(2)] == [1, 4]
         time.sleep(0.5)
         begun = os.path.getsize(os.environ["HHFIT_TEST_FLAG"])
-        assert begun <= (1 + 4) * 4
-        assert sum(len(part) for part in parts) == 400 - 4
+        assert begun <= 1 + (1 + 4) * 4
+        assert sum(len(part) for part in parts) == 400 - 5
 
 
 @pytest.fixture(scope="module")

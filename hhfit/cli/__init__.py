@@ -2,7 +2,7 @@
 
 import typer
 
-from hhfit.cli import _fit, _look, _reproduce
+from hhfit.cli import _after, _features, _fit, _look, _reproduce, _simulate
 from hhfit.cli._console import errors_end
 
 app = typer.Typer(
@@ -12,16 +12,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (
-    _fit.fit,
-    _fit.resume,
-    _fit.check,
-    _look.inspect,
-    _look.list_,
-    _reproduce.reproduce,
-    _fit.demo,
-    _look.doctor,
-):
+COMMANDS = (_fit.fit, _fit.resume, _after.check, _after.report, _after.export, _look.inspect)
+COMMANDS += (_features.features, _simulate.simulate, _reproduce.reproduce)
+for command in (*COMMANDS, _look.list_, _fit.demo, _look.doctor):
     app.command(command.__name__.rstrip("_"))(command)
 
 

@@ -1,5 +1,6 @@
 """Texts of the command line turned into values."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from hhfit.errors import InputError
 
 if TYPE_CHECKING:
+    from hhfit.model import Model
     from hhfit.readers import Given
 
 NAN = float("nan")
@@ -20,6 +22,26 @@ VoltageScale = Annotated[
 Channel = Annotated[str, typer.Option(metavar="NAME", help="Channel, electrode or series that holds the response.")]
 Columns = Annotated[
     str, typer.Option(metavar="NAMES", help="Columns of a text or MATLAB file that does not name them.")
+]
+LiquidJunction = Annotated[
+    float,
+    typer.Option(
+        "--ljp",
+        metavar="MV",
+        help="Liquid junction potential, added to the recorded potential [mV].",
+        show_default=False,
+    ),
+]
+Bridge = Annotated[
+    float,
+    typer.Option(
+        metavar="MOHM",
+        help="Resistance of the electrode that was left uncompensated: its R * I is taken off the potential [MOhm].",
+        show_default=False,
+    ),
+]
+Temperature = Annotated[
+    float, typer.Option(metavar="C", help="Temperature of the recording [degC].", show_default=False)
 ]
 Interval = Annotated[
     float, typer.Option(metavar="MS", help="Sampling step of a file that does not say it [ms].", show_default=False)
@@ -37,27 +59,6 @@ def given(stimulus: str, voltage_scale: float, channel: str, columns: str, inter
 
     said = stimuli.parse(stimulus) if stimulus else stimuli.FROM_FILE
     return readers.Given(said, voltage_scale, channel, columns, interval)
-
-
-def parse_sweeps(text: str) -> tuple[int, ...]:
-    """Sweep numbers from text such as ``0,3,5-8``.
-
-    Raises:
-        InputError: If it is not such a list.
-
-    Example:
-        >>> parse_sweeps("0,3,5-8")
-        (0, 3, 5, 6, 7, 8)
-    """
-    numbers: list[int] = []
-    for part in filter(None, text.replace(" ", "").split(",")):
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
-            raise InputError(f"--sweeps is {text!r}, must be numbers and ranges such as 0,3,5-8")
-        numbers.extend(range(int(first), int(last or first) + 1))
-    if len(set(numbers)) < len(numbers):
-        raise InputError(f"--sweeps is {text!r}, names a sweep twice")
-    return tuple(numbers)
 
 
 def parse_numbers(text: str, option: str, count: int) -> tuple[float, ...]:
@@ -94,6 +95,20 @@ def parse_assignments(texts: list[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         values[name.strip()] = parse_numbers(value or "?", f"--set {name}", 1)[0]
+    return values
+
+
+def fixed_values(neuron: "Model", texts: list[str]) -> dict[str, float]:
+    """Values of quantities of a model from texts such as ``g_na=50``.
+
+    Raises:
+        InputError: If one is not of that form, or the model has no such quantity.
+    """
+    values = parse_assignments(texts)
+    for name in values:
+        if name not in neuron.quantities:
+            near = get_close_matches(name, neuron.quantities, n=3) or neuron.free
+            raise InputError(f"{neuron.name}: unknown quantity {name!r} in --set; nearest are {', '.join(near)}")
     return values
 
 

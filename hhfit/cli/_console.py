@@ -34,6 +34,15 @@ def errors_end() -> Iterator[None]:
         sys.exit(1)
 
 
+@contextmanager
+def told(path: str) -> Iterator[None]:
+    """Turn the refusal to write a file into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another place") from None
+
+
 class Bars:
     """Shows how far every stage has come; call it as ``bars(stage, done, total, note)``."""
 
@@ -41,6 +50,7 @@ class Bars:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
         self._said = 0.0
+        self._begun: dict[str, tuple[float, float]] = {}
 
     def __call__(self, stage: str, done: float, total: float, note: str) -> None:
         """Update the bar of a stage, or log a line now and then."""
@@ -53,9 +63,12 @@ class Bars:
 
     def _log(self, stage: str, done: float, total: float, note: str) -> None:
         now = time.monotonic()
+        begun, first = self._begun.setdefault(stage, (now, done))
         if done >= total or now - self._said > QUIET_SECONDS:
             self._said = now
-            logging.getLogger("hhfit").info("%s: %d of %d %s", stage, done, total, note)
+            left = f"{(now - begun) * (total - done) / (done - first):.0f} s left" if first < done < total else ""
+            words = ", ".join(word for word in (note, left) if word)
+            logging.getLogger("hhfit").info("%s: %d of %d%s", stage, done, total, words and f" ({words})")
 
 
 @contextmanager

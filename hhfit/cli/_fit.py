@@ -1,11 +1,11 @@
-"""The commands that compute: fit, resume, report, demo."""
+"""The commands that fit: fit, resume, demo."""
 
-import json
 import logging
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,19 +14,20 @@ from rich.table import Table
 
 from hhfit.cli._arguments import (
     NAN,
+    Bridge,
     Channel,
     Columns,
     Interval,
+    LiquidJunction,
     Stimulus,
+    Temperature,
     VoltageScale,
+    fixed_values,
     given,
     parse_area,
-    parse_assignments,
     parse_numbers,
-    parse_sweeps,
 )
 from hhfit.cli._console import Bars, bars, stderr, stdout
-from hhfit.errors import InputError
 
 if TYPE_CHECKING:
     from hhfit.result import FitResult
@@ -48,7 +49,15 @@ def fit(  # noqa: PLR0913 - one argument per option
     *,
     model: Annotated[str, typer.Option(help="A bundled name (hhfit list models) or a TOML file.")] = "pospischil",
     sweeps: Annotated[
-        str, typer.Option(help="Sweeps to fit, such as 0,3,5-8; by default 6 spread over the F-I curve.")
+        str,
+        typer.Option(
+            help="Sweeps to fit, by number (0,3,5-8) or by step (100pA,200pA or 50..200pA); auto spreads 6 over the "
+            "F-I curve, silent ones among them, and keeps up to 3 between them back."
+        ),
+    ] = "auto",
+    validate: Annotated[
+        str,
+        typer.Option(help="Sweeps kept back to be predicted, named like --sweeps.", show_default=False),
     ] = "",
     features: Annotated[str, typer.Option(help="A bundled name (hhfit list features) or a TOML file.")] = "spiking",
     method: Annotated[str, typer.Option(help="Inference method (hhfit list methods).")] = "tsnpe",
@@ -60,15 +69,16 @@ def fit(  # noqa: PLR0913 - one argument per option
         float,
         typer.Option(help="How far the model may miss a feature, in half interquartile ranges of its prediction."),
     ] = 0.05,
-    ljp: Annotated[
-        float,
+    fail_on: Annotated[
+        str,
         typer.Option(
-            metavar="MV", help="Liquid junction potential, added to the recorded potential [mV].", show_default=False
+            help="Outcomes that count as failed simulations, beside those that leave no trace: of silent, "
+            "spontaneous, block, runaway, diverging."
         ),
-    ] = NAN,
-    temperature: Annotated[
-        float, typer.Option(metavar="C", help="Temperature of the recording [degC].", show_default=False)
-    ] = NAN,
+    ] = "runaway,diverging",
+    ljp: LiquidJunction = NAN,
+    bridge: Bridge = NAN,
+    temperature: Temperature = NAN,
     area: Annotated[
         str, typer.Option(metavar="UM2|fit", help="Membrane area [um2], or fit; by default from the passive response.")
     ] = "",
@@ -94,16 +104,22 @@ def fit(  # noqa: PLR0913 - one argument per option
     """
     from hhfit import model as models
     from hhfit import pipeline, readers
+    from hhfit import sweeps as choices
     from hhfit.preparation import Corrections
 
     area_um2, fit_area = parse_area(area)
+    fitted, kept = choices.parse(sweeps), choices.parse(validate, "--validate")
     corrections = Corrections(
-        ljp, temperature, area_um2, fit_area, parse_sweeps(sweeps), parse_numbers(window, "--window", 2)
+        ljp, temperature, area_um2, fit_area, window=parse_numbers(window, "--window", 2), bridge=bridge
     )
-    fixed = parse_assignments(values or [])
-    neuron = models.load(model).with_values(fixed).with_priors(dict.fromkeys(fixed))
-    settings = pipeline.Settings(features, method, simulator, simulations, rounds, seed, tolerance=tolerance)
+    neuron = models.load(model)
+    fixed = fixed_values(neuron, values or [])
+    neuron = neuron.with_values(fixed).with_priors(dict.fromkeys(fixed))
+    settings = pipeline.Settings(
+        features, method, simulator, simulations, rounds, seed, tolerance=tolerance, fail_on=fail_on
+    )
     measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
+    corrections = replace(corrections, sweeps=fitted.of(measured), validation=kept.of(measured))
     folder = Path(out or f"runs/{Path(recording).stem}")
     with running(folder) as progress:
         result = pipeline.fit(
@@ -132,24 +148,6 @@ def resume(directory: Directory, *, workers: Workers = 0, scheduler: Scheduler =
     with running(folder) as progress:
         result = pipeline.resume(folder, workers=workers, scheduler=scheduler, progress=progress)
     show(result, folder, as_json)
-
-
-def check(directory: Directory, *, as_json: Json = False) -> None:
-    """Say whether a finished fit can be trusted, and why; exit 3 when it cannot.
-
-    Example: hhfit check runs/cell7
-    """
-    from hhfit import diagnostics
-
-    path = Path(directory) / "summary.json"
-    if not path.is_file():
-        raise InputError(f"{directory}: holds no finished run; hhfit resume {directory} goes on with one that stopped")
-    checks = json.loads(path.read_text(encoding="utf-8"))["checks"]
-    if as_json:
-        sys.stdout.write(json.dumps(checks["verdict"]) + "\n")
-    else:
-        show_verdict(checks)
-    raise typer.Exit(3 if checks["verdict"]["word"] == diagnostics.BAD else 0)
 
 
 def demo(

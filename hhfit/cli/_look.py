@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +15,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from hhfit import library, plugins
-from hhfit.cli._arguments import NAN, Channel, Columns, Interval, Stimulus, VoltageScale, given
-from hhfit.cli._console import stdout
+from hhfit.cli._arguments import (
+    NAN,
+    Bridge,
+    Channel,
+    Columns,
+    Interval,
+    LiquidJunction,
+    Stimulus,
+    Temperature,
+    VoltageScale,
+    given,
+)
+from hhfit.cli._console import stdout, told
 from hhfit.errors import HHFitError, InputError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
@@ -140,9 +152,13 @@ def _simulation() -> str:
     return "compiles a model and runs it in a worker process"
 
 
-def inspect(
+def inspect(  # noqa: PLR0913 - one argument per option
     recording: Annotated[str, typer.Argument(metavar="RECORDING", help="Recording (hhfit list formats).")],
     *,
+    png: Annotated[str, typer.Option(metavar="FILE", help="Draw all sweeps and the F-I curve there.")] = "",
+    ljp: LiquidJunction = NAN,
+    bridge: Bridge = NAN,
+    temperature: Temperature = NAN,
     stimulus: Stimulus = "",
     voltage_scale: VoltageScale = NAN,
     channel: Channel = "",
@@ -152,14 +168,34 @@ def inspect(
 ) -> None:
     """Show what is in a recording, sweep by sweep, and what to be wary of.
 
-    Example: hhfit inspect cell7.abf
+    Example: hhfit inspect cell7.abf --png cell7.png
     """
     from hhfit import inspection, readers
+    from hhfit.preparation import Corrections
 
-    summary = inspection.describe(readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval)))
+    if png and Path(png).suffix != ".png":
+        raise InputError(f"--png is {png!r}, must end in .png")
+    corrections = Corrections(ljp, temperature, bridge=bridge)
+    measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
+    summary = inspection.describe(measured, corrections)
+    if "chosen" in summary:
+        said = {"--ljp": ljp, "--bridge": bridge, "--temperature": temperature, "--voltage-scale": voltage_scale}
+        said |= {"--interval": interval}
+        options = {option: f"{value:g}" for option, value in said.items() if value == value}
+        texts = {"--stimulus": stimulus, "--channel": channel, "--columns": columns}
+        options |= {option: text for option, text in texts.items() if text}
+        summary["fit"] = inspection.fit_command(recording, summary["chosen"], options)
+    if png:
+        summary["png"] = png
+        with told(png):
+            inspection.overview(corrections.of(measured) if "chosen" in summary else measured, png)
     if as_json:
         stdout.print_json(json.dumps(summary))
         return
+    _print(summary)
+
+
+def _print(summary: dict[str, Any]) -> None:
     current, response = ("pA", "mV") if summary["clamp"] == "current" else ("mV", "pA")
     stdout.print(f"{summary['name']}: {len(summary['sweeps'])} {summary['clamp']}-clamp sweep(s), ", end="")
     stdout.print(f"{summary['duration_ms']:g} ms each, sampled every {summary['dt_ms']:g} ms")
@@ -168,21 +204,28 @@ def inspect(
         "sweep",
         "stimulus [ms]",
         f"step [{current}]",
-        f"holding [{current}]",
-        f"rest [{response}]",
+        f"holding\n[{current}]",
+        f"rest\n[{response}]",
+        f"drift\n[{response}]",
+        f"noise\n[{response}]",
         "spikes",
     ):
         table.add_column(escape(heading), justify="right")
     for row in summary["sweeps"]:
         window = f"{row['on_ms']:g}-{row['off_ms']:g}"
-        numbers = [f"{row[key]:.1f}" for key in ("step", "holding", "rest")]
+        numbers = [f"{round(row[key], 1) + 0.0:.1f}" for key in ("step", "holding", "rest", "drift")]
+        numbers.append("" if row["noise"] is None else f"{row['noise']:.3f}")
         table.add_row(str(row["sweep"]), window, *numbers, "" if row["spikes"] is None else str(row["spikes"]))
     stdout.print(table)
     _print_passive(summary)
     for warning in summary["warnings"]:
         stdout.print(f"warning: {warning}", style="yellow")
-    if summary["clamp"] == "current":
-        stdout.print(f"fit it with: hhfit fit {recording}", markup=False)
+    if summary["clamp"] == "current" and summary["unknown"]:
+        stdout.print(f"unknown: {', '.join(summary['unknown'])}")
+    if "png" in summary:
+        stdout.print(f"overview: {summary['png']}", markup=False)
+    if "fit" in summary:
+        stdout.print(f"fit it with: {summary['fit']}", markup=False)
 
 
 def _print_passive(summary: dict[str, Any]) -> None:
@@ -192,7 +235,17 @@ def _print_passive(summary: dict[str, Any]) -> None:
     if found["reason"]:
         stdout.print(f"passive properties: {found['reason']}")
         return
-    stdout.print(
-        f"passive: rest {found['rest_mv']:.1f} mV, input resistance {found['resistance_mohm']:.0f} MOhm, "
-        f"time constant {found['tau_ms']:.1f} ms, area {found['area_um2']:.0f} um2 at 1 uF/cm2"
+    shown = (
+        ("rest", "rest_mv", "rest_sd", "mV", ".1f"),
+        ("input resistance", "resistance_mohm", "resistance_sd", "MOhm", ".0f"),
+        ("time constant", "tau_ms", "tau_sd", "ms", ".1f"),
+        ("capacitance", "capacitance_pf", "capacitance_sd", "pF", ".0f"),
+        ("sag", "sag_share", "sag_sd", "", ".2f"),
     )
+    texts = []
+    for name, key, sd, unit, form in shown:
+        if found[key] is not None:
+            known = "" if found[sd] is None else f" (sd {found[sd]:.2g})"
+            texts.append(f"{name} {found[key]:{form}} {unit}".rstrip() + known)
+    texts.append(f"area {found['area_um2']:.0f} um2 at 1 uF/cm2")
+    stdout.print(f"passive, from {found['method']}: {', '.join(texts)}", markup=False)

@@ -21,7 +21,7 @@ Nothing here but sensitivity simulates: a check of a 10,000-simulation fit takes
 """
 
 from hhfit.diagnostics._calibration import calibration
-from hhfit.diagnostics._check import check, prior_simulations
+from hhfit.diagnostics._check import check, later_rounds, prior_simulations, to_plain, with_verdict
 from hhfit.diagnostics._identifiability import (
     boundary_mass,
     conditional_correlations,
@@ -32,7 +32,7 @@ from hhfit.diagnostics._identifiability import (
 )
 from hhfit.diagnostics._novelty import novelty
 from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
-from hhfit.diagnostics._robust import Robust, robust
+from hhfit.diagnostics._robust import Robust, robust, robust_table
 from hhfit.diagnostics._sensitivity import DESIGN, Assumption, sensitivity, sentences
 from hhfit.diagnostics._verdict import BAD, DOUBTFUL, GOOD, Reason, exit_code, verdict
 
@@ -53,13 +53,17 @@ __all__ = [
     "effective_sample_size",
     "exit_code",
     "feature_errors",
+    "later_rounds",
     "leaked_mass",
     "novelty",
     "outcomes",
     "prior_simulations",
     "robust",
+    "robust_table",
     "sensitivity",
     "sentences",
     "spike_agreement",
+    "to_plain",
     "verdict",
+    "with_verdict",
 ]

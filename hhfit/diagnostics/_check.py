@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.diagnostics._calibration import calibration
+from hhfit.diagnostics._calibration import calibration, unseen
 from hhfit.diagnostics._identifiability import (
     boundary_mass,
     conditional_correlations,
@@ -18,6 +18,7 @@ from hhfit.diagnostics._identifiability import (
 )
 from hhfit.diagnostics._novelty import novelty
 from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
+from hhfit.diagnostics._validation import validation
 from hhfit.diagnostics._verdict import verdict
 from hhfit.posterior import Amortized
 from hhfit.result import FitResult
@@ -34,7 +35,8 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
     Returns:
         ``parameters``, ``correlations``, ``leaked_mass``, ``boundary_mass``,
         ``effective_sample_size``, ``outcomes``, ``predictive_failed``, ``spikes``, ``features``,
-        ``standardized_distance`` (root sum of squares over features, in prior sd, averaged over
+        ``validation`` (the same of sweeps that were not fitted, or ``None``), ``standardized_distance`` (root
+        sum of squares over features, in prior sd, averaged over
         draws), ``out_of_distribution``, ``calibration``, ``verdict``. A number that is not
         defined is ``None``.
     """
@@ -43,7 +45,6 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
     scales = [result.features.scales(result.recording.protocol)[k] for k in columns]
     drawn = replace(result.predictive, simulations=result.predictive.simulations.columns(columns))
     first = prior_simulations(result).columns(columns)
-    last = result.simulations.rows(~np.isin(result.simulations.index, first.index)).columns(columns)
     checks: dict[str, Any] = {
         "parameters": _parameters(result),
         "correlations": _correlations(result),
@@ -56,15 +57,21 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "features": feature_errors(drawn, first, x_o, names=names, scales=scales),
         "out_of_distribution": novelty(first.x[first.usable], x_o, names=names, seed=seed),
         "calibration": _calibration(result, seed),
+        "validation": validation(result, prior_simulations(result)),
     }
-    checks["out_of_distribution"]["later_rounds"] = (
-        novelty(last.x[last.usable], x_o, names=names, seed=seed) if len(last) else None
-    )
+    checks["out_of_distribution"]["rounds"] = [
+        {"round": number} | novelty(rows.x[rows.usable], x_o, names=names, seed=seed)
+        for number, rows in ((k, each.columns(columns)) for k, each in later_rounds(result))
+    ]
+    checks["out_of_distribution"]["embedded"] = _embedded(result, seed)
     checks["standardized_distance"] = _distance(checks["features"])
-    plain = to_plain(checks)
-    word, reasons = verdict(plain)
-    plain["verdict"] = {"word": word, "reasons": [reason._asdict() for reason in reasons]}
-    return plain
+    return with_verdict(to_plain(checks))
+
+
+def with_verdict(checks: Mapping[str, Any]) -> dict[str, Any]:
+    """The checks with the verdict that follows from them."""
+    word, reasons = verdict(checks)
+    return {**checks, "verdict": {"word": word, "reasons": [reason._asdict() for reason in reasons]}}
 
 
 def prior_simulations(result: FitResult) -> Simulations:
@@ -73,6 +80,16 @@ def prior_simulations(result: FitResult) -> Simulations:
         size = int(result.rounds[0]["simulations"])
         return result.simulations.rows(np.arange(len(result.simulations)) < size)
     return result.simulations
+
+
+def later_rounds(result: FitResult) -> list[tuple[int, Simulations]]:
+    """Simulations of the second and every further round, with the round's number."""
+    sizes = [int(log["simulations"]) for log in result.rounds if "simulations" in log]
+    ends = np.cumsum(sizes)
+    if len(sizes) < len(result.rounds) or len(sizes) < 2 or ends[-1] != len(result.simulations):
+        return []
+    rows = np.arange(len(result.simulations))
+    return [(k + 1, result.simulations.rows((rows >= ends[k - 1]) & (rows < ends[k]))) for k in range(1, len(ends))]
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401 - walks a JSON-like tree
@@ -127,8 +144,21 @@ def _correlations(result: FitResult) -> dict[str, Any]:
 
 def _calibration(result: FitResult, seed: int) -> dict[str, Any]:
     if isinstance(result.posterior, Amortized):
-        return calibration(result.posterior, result.simulations, seed) | {"source": "held-out simulations"}
+        known = unseen(result.posterior, result.simulations) if result.known is None else result.known
+        return calibration(result.posterior, known, result.x_o, seed, columns=result.checked) | {
+            "source": "held-out simulations"
+        }
     return {"n": 0, "reason": "this method gives a posterior for the recording alone", "source": "none"}
+
+
+def _embedded(result: FitResult, seed: int) -> dict[str, Any] | None:
+    """The same test on what the network makes of the samples of a sweep; ``None`` without a learned summary."""
+    if not result.features.embedding or not isinstance(result.posterior, Amortized):
+        return None
+    later = later_rounds(result)
+    rows = later[-1][1] if later else result.simulations
+    x, x_o = result.posterior.summary(rows.x[rows.usable]), result.posterior.summary(result.x_o[None])[0]
+    return novelty(x, x_o, names=[f"summary {k}" for k in range(len(x_o))], seed=seed)
 
 
 def _logged(result: FitResult, key: str) -> float:

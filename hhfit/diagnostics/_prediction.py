@@ -62,7 +62,7 @@ def feature_errors(
         prior: Simulations from the prior: their spread is the unit of the error.
         x_o: Observed features, shape ``(F,)``.
         names: Their names.
-        scales: Their scales; an error of a ``"log"`` feature is taken on the arsinh of its value.
+        scales: Their scales, on which errors are taken; see ``to_scale``.
 
     Returns:
         A row per feature: ``observed``, predicted ``median`` and 90 % range ``low``-``high`` in the
@@ -76,8 +76,9 @@ def feature_errors(
     for k, (name, scale) in enumerate(zip(names, scales, strict=True)):
         drawn = x[:, k][np.isfinite(x[:, k])]
         low, median, high = _interval(drawn)
-        y, y_o = to_scale(drawn, scale), float(to_scale(x_o[k : k + 1], scale)[0])
-        spread = _spread(to_scale(x_prior[:, k], scale))
+        pilot = x_prior[:, k]
+        y, y_o = to_scale(drawn, scale, pilot), float(to_scale(x_o[k : k + 1], scale, pilot)[0])
+        spread = _spread(to_scale(pilot, scale, pilot))
         away = y - y_o
         rows.append(
             {
@@ -96,9 +97,26 @@ def feature_errors(
     return rows
 
 
-def to_scale(x: Array, scale: str) -> Array:
-    """Feature values as inference sees them."""
-    return np.arcsinh(x) if scale == "log" else np.asarray(x, float)
+def to_scale(x: Array, scale: str, pilot: Array) -> Array:
+    """Feature values on the scale that errors are measured on.
+
+    Args:
+        x: Values, shape ``(N,)``.
+        scale: ``"none"``, ``"log"``, or ``"rank"``: the normal score of the share of the pilot's values below.
+        pilot: Values in simulations of the prior; NaN where undefined.
+
+    Example:
+        >>> to_scale(np.array([2.0, 1e9, np.nan]), "rank", np.array([1.0, 2.0, 3e9, np.nan])).round(2)
+        array([0.  , 0.43,  nan])
+    """
+    from scipy.special import ndtri
+
+    x = np.asarray(x, float)
+    known = np.sort(pilot[np.isfinite(pilot)])
+    if scale != "rank" or not len(known):
+        return np.arcsinh(x) if scale == "log" else x
+    middle = (np.searchsorted(known, x, "left") + np.searchsorted(known, x, "right")) / 2
+    return np.where(np.isnan(x), np.nan, ndtri(middle.clip(0.5, len(known) - 0.5) / len(known)))
 
 
 def _interval(values: Array) -> tuple[float, float, float]:

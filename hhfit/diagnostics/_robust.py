@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,29 @@ def robust(
     samples = np.concatenate([drawn[k, :count] for k, count in enumerate(counts)])
     misspecified = {names[column]: float(weights @ blame[:, k]) for k, column in enumerate(columns)}
     return Robust(samples[rng.permutation(n)], misspecified, float(1 / (weights**2).sum()), spike_sd)
+
+
+def robust_table(found: Robust, samples: Array, names: Sequence[str]) -> dict[str, Any]:
+    """What a robust posterior says beside the plain one, fit for JSON.
+
+    Args:
+        found: The robust posterior.
+        samples: Draws from the plain one, shape ``(n, P)``.
+        names: Names of the parameters.
+
+    Returns:
+        ``misspecified`` probability by feature, largest first; ``effective`` simulations; ``parameters``: by name the
+        robust ``mean``, ``sd``, ``q025`` and ``q975``, and its ``shift_sd`` from the plain mean in plain sds.
+    """
+    centre, spread = samples.mean(axis=0), samples.std(axis=0)
+    low, high = np.quantile(found.samples, [0.025, 0.975], axis=0)
+    table = {}
+    for p, name in enumerate(names):
+        column = found.samples[:, p]
+        shift = (column.mean() - centre[p]) / spread[p] if spread[p] > 0 else np.nan
+        table[name] = {"mean": column.mean(), "sd": column.std(), "q025": low[p], "q975": high[p], "shift_sd": shift}
+    worst = sorted(found.misspecified.items(), key=lambda item: -item[1])
+    return {"misspecified": dict(worst), "effective": found.effective, "spike_sd": found.spike_sd, "parameters": table}
 
 
 def _explain(away: Array) -> tuple[Array, Array, float]:

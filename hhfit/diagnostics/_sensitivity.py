@@ -51,12 +51,19 @@ DESIGN = (
     Assumption("capacitance", 0.8, "1", relative=True),
     Assumption("area", 1.25, "1", relative=True),
     Assumption("area", 0.8, "1", relative=True),
+    Assumption("temperature", 5.0, "degC"),
+    Assumption("temperature", -5.0, "degC"),
 )
 """What is worth changing: each by about as much as it is commonly uncertain."""
 
 
 def sensitivity(
-    samples: Array, names: Sequence[str], refit: Refit, design: Sequence[Assumption] = DESIGN
+    samples: Array,
+    names: Sequence[str],
+    refit: Refit,
+    design: Sequence[Assumption] = DESIGN,
+    *,
+    reference: Array | None = None,
 ) -> list[dict[str, Any]]:
     """Shift of every parameter, in posterior sds, under each changed assumption.
 
@@ -68,6 +75,8 @@ def sensitivity(
         names: Names of the parameters.
         refit: Makes the same fit under one changed assumption; it decides how much to simulate.
         design: The changes.
+        reference: Draws from a refit without any change, which the shifts are counted from, shape ``(m, P)``; by
+            default from ``samples``.
 
     Returns:
         A row per change: ``assumption`` in words, ``shift`` of each parameter's mean in its own
@@ -77,7 +86,7 @@ def sensitivity(
     Raises:
         InputError: If a refit has other parameters than the fit.
     """
-    centre, spread = samples.mean(axis=0), samples.std(axis=0)
+    centre, spread = (samples if reference is None else reference).mean(axis=0), samples.std(axis=0)
     spread = np.where(spread > 0, spread, np.nan)
     rows = []
     for assumption in design:

@@ -29,7 +29,8 @@ def verdict(checks: Checks) -> tuple[str, list[Reason]]:
     Returns:
         ``"good"``, ``"doubtful"`` or ``"bad"``, and all reasons, worst first.
     """
-    rules = (_spikes, _vague, _features, _failures, _novelty, _calibration, _leakage, _boundary, _size)
+    rules = (_spikes, _vague, _features, _validation, _failures, _novelty, _calibration, _local, _leakage)
+    rules += (_boundary, _size)
     reasons = [reason for rule in rules for reason in rule(checks)]
     order = (BAD, DOUBTFUL, NOTE, GOOD)
     levels = {reason.level for reason in reasons}
@@ -108,6 +109,33 @@ def _is_missed(row: Mapping[str, Any]) -> bool:
     return far and row["error"] is not None and abs(row["error"]) > FEATURE_ERROR
 
 
+def _validation(checks: Checks) -> list[Reason]:
+    """Sweeps that the fit has not seen: the only prediction that deserves the name."""
+    test = checks.get("validation")
+    if test is None:
+        return []
+    table = test["spikes"]
+    total, wrong = table["total"], [row for row in table["sweeps"] if not row["agrees"]]
+    sweeps = f"{total} sweep{'' if total == 1 else 's'} kept back from the fit"
+    reasons = []
+    if wrong:
+        pairs = [
+            f"sweep {w['sweep']}: {w['recorded']:.0f} recorded, {_number(w['median'])} predicted" for w in wrong[:4]
+        ]
+        level = BAD if len(wrong) >= 2 and len(wrong) > 0.5 * total else DOUBTFUL
+        text = f"The predicted spike count is off in {len(wrong)} of {sweeps} ({'; '.join(pairs)})"
+        reasons.append(Reason(level, f"{text}: the parameters do not carry over to steps that were not fitted."))
+    rows = [row for row in test["features"] if row["observed"] is not None]
+    missed = [row for row in rows if row["defined"] >= 0.5 and _is_missed(row)]
+    if len(missed) > 0.25 * len(rows):
+        few = _few([row["name"] for row in sorted(missed, key=lambda row: -abs(row["error"]))])
+        reasons.append(Reason(DOUBTFUL, f"{len(missed)} of {len(rows)} features are missed in {sweeps} ({few})."))
+    if not reasons:
+        text = f"Spike counts and features are predicted in {'the' if total == 1 else 'all'} {sweeps}"
+        reasons.append(Reason(GOOD, f"{text} ({len(rows) - len(missed)} of {len(rows)} features)."))
+    return reasons
+
+
 def _few(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
@@ -125,6 +153,11 @@ def _novelty(checks: Checks) -> list[Reason]:
     test = checks["out_of_distribution"]
     if test["p"] is None:
         return [Reason(NOTE, f"Whether the recording resembles the simulations could not be tested: {test['reason']}.")]
+    later = [row for row in test.get("rounds", []) if row["p"] is not None][-1:]
+    if later and later[0]["p"] < 0.01 <= test["p"]:
+        blame = " and ".join(row["name"] for row in later[0]["blame"])
+        text = f"Among the simulations of round {later[0]['round']}, near the recording, it stands out (p = "
+        return [Reason(NOTE, f"{text}{later[0]['p']:.2g}; {blame}), though not among those of the prior.")]
     if test["p"] >= 0.05:
         return [Reason(GOOD, f"The recording lies among the simulations of its kind (p = {test['p']:.2g}).")]
     blame = " and ".join(row["name"] for row in test["blame"])
@@ -132,6 +165,21 @@ def _novelty(checks: Checks) -> list[Reason]:
     if test["p"] >= 0.01:
         return [Reason(NOTE, f"{text}.")]
     return [Reason(DOUBTFUL, f"{text}; the network extrapolates there, or the model cannot do what the cell did.")]
+
+
+def _local(checks: Checks) -> list[Reason]:
+    """Calibration where it matters: among simulations like the recording."""
+    test = checks["calibration"].get("local") or {"n": 0}
+    if test["n"] < 50:
+        return []
+    covered, error = test["coverage"]["0.9"], (0.09 / test["n"]) ** 0.5
+    if covered >= 0.9 - 3.5 * error:
+        return []
+    text = (
+        f"Near the recording the posterior is too narrow: among the {test['n']} known simulations that resemble it most"
+    )
+    level = BAD if covered < min(0.7, 0.9 - 5 * error) else DOUBTFUL
+    return [Reason(level, f"{text}, the 90 % region holds the truth in {100 * covered:.0f} %.")]
 
 
 def _calibration(checks: Checks) -> list[Reason]:

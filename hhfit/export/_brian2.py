@@ -3,12 +3,15 @@
 import ast
 
 from hhfit.arrays import Array
-from hhfit.export._text import constants, header
+from hhfit.errors import UnsupportedError
+from hhfit.export._text import CHOICE, constants, header
 from hhfit.expression import Expression
 from hhfit.model import Channel, Gate, Model
 from hhfit.result import FitResult
 
 _SCRIPT = '''\
+import csv
+import sys
 from pathlib import Path
 
 import brian2 as b
@@ -16,6 +19,7 @@ import numpy as np
 
 {constants}
 HERE = Path(__file__).resolve().parent
+{choice}
 b.prefs.codegen.target = "numpy"
 b.defaultclock.dt = DT / SUBSTEPS * b.ms
 
@@ -50,9 +54,14 @@ for s, number in enumerate(sweeps["sweeps"]):
 
 def files(result: FitResult, theta: Array, index: int) -> dict[str, str]:
     """Text of every file by name, for parameters ``(P,)`` and the number of their simulation."""
+    if result.model.calcium is not None:
+        raise UnsupportedError(
+            f"{result.model.name}: Brian2 scripts of a calcium pool are not written; use --to neuron"
+        )
     moving = [(channel, gate) for channel in result.model.channels for gate in channel.gates if gate.tau is not None]
     script = _SCRIPT.format(
         constants=constants(result, theta, index),
+        choice=CHOICE,
         equations="\n".join([_potential(result.model), *(_gate(channel, gate) for channel, gate in moving)]),
         initial="\n".join(f'cells.{_state(c, g)} = "{_text(g.inf)}"' for c, g in moving),
     )

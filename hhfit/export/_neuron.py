@@ -1,11 +1,13 @@
 """A NEURON script and mechanism that repeat the most probable simulation."""
 
 from hhfit.arrays import Array
-from hhfit.export._text import constants, header
+from hhfit.export._text import CHOICE, constants, header
 from hhfit.result import FitResult
 from hhfit.simulators import _nmodl
 
 _SCRIPT = '''\
+import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from neuron import h
 
 {constants}
 HERE = Path(__file__).resolve().parent
+{choice}
 SUFFIX = "{suffix}"
 if not hasattr(h, SUFFIX):
     (library,) = HERE.glob("*/libnrnmech.*")
@@ -63,6 +66,7 @@ def files(result: FitResult, theta: Array, index: int) -> dict[str, str]:
     steps = "Compile the mechanism once, in this folder: nrnivmodl .\nThen: python run.py"
     script = _SCRIPT.format(
         constants=constants(result, theta, index),
+        choice=CHOICE,
         suffix=_nmodl.suffix(model),
         used=repr(_nmodl.used(model)),
     )

@@ -7,6 +7,15 @@ from hhfit.model import NOISE
 from hhfit.result import FitResult
 from hhfit.simulators import DEFAULT_STEP
 
+CHOICE = """\
+if len(sys.argv) > 1:
+    with open(HERE / "parameter_sets.csv", newline="", encoding="utf-8") as file:
+        chosen = list(csv.DictReader(file))[int(sys.argv[1])]
+    VALUES.update((name, float(value)) for name, value in chosen.items())
+    NOISE = VALUES.get("noise", 0.0)
+"""
+"""Takes another parameter set than the most probable, by its row in the table."""
+
 
 def header(result: FitResult, steps: str) -> str:
     """Docstring of a script."""

@@ -16,7 +16,7 @@ Settings = Mapping[str, float | bool]
 WINDOWS = ("before", "stimulus", "after", "sweep")
 """Parts of a sweep that have a name; ``"5..50"`` is one in ms from the start of the stimulus."""
 
-SCALES = ("none", "log")
+SCALES = ("none", "log", "rank")
 
 POSITIVE = ("interp_step", "spike_reach", "coarsest_step", "DerivativeWindow", "peak_refractory")
 FRACTIONS = ("spike_skipf", "initial_perc")
@@ -33,7 +33,9 @@ class Feature:
         function: Its name there.
         window: Part of the sweep: one of ``WINDOWS``, or ``"5..50"``: from 5 to 50 ms after the
             start of the stimulus.
-        scale: How inference sees it: as it is, or ``"log"`` (sign kept: arsinh of the value).
+        scale: How errors of it are measured: in sds of the prior's simulations as it is, of its logarithm (``"log"``,
+            sign kept: arsinh of the value), or of the normal score of its rank among them (``"rank"``). Networks see
+            every feature as a z-score and as a rank, both fitted to the prior's simulations.
         unit: Its unit.
     """
 

@@ -86,6 +86,12 @@ class FeatureSet:
         units, stride = int(self.embedding["units"]), int(self.embedding["stride"])
         return Sampled(columns, protocol.command[:, times] / (largest if largest > 0 else 1.0), units, stride)
 
+    def groups(self, protocol: Protocol) -> dict[str, Array]:
+        """Columns of every feature, all sweeps together; ``"samples"`` are those that the embedding sees."""
+        sampled, width = self.sampled(protocol).columns, len(self.names(protocol)) // protocol.n_sweeps
+        found = {f.name: k + width * np.arange(protocol.n_sweeps) for k, f in enumerate(self.features)}
+        return found | ({"samples": sampled.ravel()} if sampled.size else {})
+
     def _times(self, protocol: Protocol) -> slice:
         """Time points that the embedding sees of every sweep; none without one.
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from hhfit import plugins
 from hhfit.errors import UnsupportedError
+from hhfit.inference._attribution import attribute
 from hhfit.inference._base import Budget, Inference
 from hhfit.inference._correction import Corrected, correct
 
-__all__ = ["Budget", "Corrected", "Inference", "correct", "get"]
+__all__ = ["Budget", "Corrected", "Inference", "attribute", "correct", "get"]
 
 
 def get(name: str, budget: Budget, **settings: Any) -> Inference:  # noqa: ANN401 - each method has its own

@@ -68,6 +68,12 @@ class Density:
     def _context(self, x: Array) -> torch.Tensor:
         return self.flows.context(torch.tensor(self.scaling(x)).expand(self.members, -1, -1))
 
+    def summary(self, x: Array) -> Array:
+        """What the first member condenses features ``(N, F)`` to, shape ``(N, K)``."""
+        with torch.no_grad(), one_thread():
+            context = self.flows.context(torch.tensor(self.scaling(x))[None], slice(0, 1))[0]
+        return context[:, self.flows.shape.inputs :].double().numpy()
+
     def log_prob(self, u: Array, x: Array) -> Array:
         """Log density of cube points ``(N, P)`` given features ``(1, F)`` or ``(N, F)``; -inf outside the box."""
         inside = self.to_box(u)

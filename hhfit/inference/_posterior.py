@@ -80,6 +80,14 @@ class FlowPosterior(Amortized):
         """Index of the simulations of the last round that no gradient step has seen, shape ``(M,)``."""
         return self.density.held_out
 
+    def spread(self, n: int, seed: int) -> Array:
+        """Draw ``n`` parameter sets, spread like the prior in the region, shape ``(n, P)``."""
+        return self.prior.from_cube(self.region.sample(n, np.random.SeedSequence((seed, 7)))[0])
+
+    def summary(self, x: Array) -> Array:
+        """What the first network of the mixture condenses observations ``(N, F)`` to, shape ``(N, K)``."""
+        return self.density.summary(x)
+
     def sample_at(self, x: Array, n: int, seed: int) -> Array:
         """Draw ``n`` parameter sets for each observation ``(N, F)``, shape ``(N, n, P)``."""
         u = self.density.sample(np.repeat(x, n, axis=0), np.random.default_rng(seed))

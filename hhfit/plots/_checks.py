@@ -14,8 +14,9 @@ from hhfit.result import FitResult
 def feature_errors(result: FitResult) -> Figure:
     """Predicted minus observed, per feature, in prior sd: one row per feature, one mark per sweep."""
     rows = result.checks["features"]
-    functions = list(dict.fromkeys(row["name"].rpartition(":")[2] for row in rows))
-    table = [[row for row in rows if row["name"].rpartition(":")[2] == name] for name in functions]
+    sweeps = result.recording.protocol.n_sweeps
+    table = [rows[k :: len(rows) // sweeps] for k in range(len(rows) // sweeps)]
+    functions = [cells[0]["name"] if sweeps == 1 else cells[0]["name"].partition(":")[2] for cells in table]
     figure = Figure(figsize=(CARD[0], 0.9 + 0.24 * len(functions)), dpi=DPI)
     axes = figure.subplots()
     worst = 1.0

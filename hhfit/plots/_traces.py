@@ -1,5 +1,7 @@
 """Recorded and predicted membrane potential, and spike counts."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,6 +39,16 @@ def sweep(result: FitResult, s: int) -> Figure:
     figure.align_ylabels()
     _legend(figure, voltages)
     return figure
+
+
+def kept_sweeps(result: FitResult) -> list[Figure]:
+    """Every sweep that was kept back from the fit, drawn alike; none without such sweeps."""
+    kept = result.validation
+    if kept is None:
+        return []
+    checks = {**result.checks, "spikes": result.checks["validation"]["spikes"]}
+    shown = replace(result, recording=kept.recording, predictive=kept.predictive, checks=checks)
+    return [sweep(shown, s) for s in range(len(kept.recording.sweeps))]
 
 
 @styled
@@ -101,7 +113,8 @@ def _title(result: FitResult, s: int) -> str:
     row = result.checks["spikes"]["sweeps"][s]
     predicted = "all draws failed" if row["median"] is None else f"predicted {row['median']:g}"
     unit = CLAMPS[result.recording.protocol.clamp][0]
-    return f"sweep {row['sweep']}, {row['current']:+.0f} {unit}; {row['recorded']:.0f} spikes, {predicted}"
+    spikes = "1 spike" if row["recorded"] == 1 else f"{row['recorded']:.0f} spikes"
+    return f"sweep {row['sweep']}, {row['current']:+.0f} {unit}; {spikes}, {predicted}"
 
 
 def _voltage_range(result: FitResult) -> tuple[float, float]:

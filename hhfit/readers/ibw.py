@@ -19,7 +19,9 @@ from hhfit.units import factor, measures
 
 _HEADERS = {1: 118, 2: 126, 3: 130, 5: 384}
 _POINTS = {1: 8 + 42, 2: 16 + 42, 3: 20 + 42, 5: 64 + 12}
-_CHANNEL = re.compile(r"(ch(?:an(?:nel)?)?[_-]?)(\d+)", re.IGNORECASE)
+_CHANNEL = re.compile(r"((?:ch(?:an(?:nel)?)?|adc?)[_-]?)(\d+)", re.IGNORECASE)
+_POTENTIAL = re.compile(r"(?<![a-z])(vm|voltage|volt|v)(?![a-z])", re.IGNORECASE)
+_CURRENT = r"(im|current|curr|i|stim|stimulus|cmd|command)"
 
 
 def read(path: Path, given: Given = NOTHING) -> Recording:
@@ -47,7 +49,7 @@ def read(path: Path, given: Given = NOTHING) -> Recording:
         commands, source, missing = (
             [],
             "",
-            "no wave of the current lies beside it under the same name and another channel",
+            "no wave of the current lies beside it under the same name but for the channel (Ch0, Ch1; Vm, Im)",
         )
         if len(currents) == 1 and not given.stimulus:
             other, found = currents[0]
@@ -93,11 +95,15 @@ def _check(content: bytes) -> None:
 
 
 def _others(path: Path, response: Wave) -> dict[Path, Wave]:
-    """Waves beside the file whose names differ from it in the number of the channel only."""
-    match = _CHANNEL.search(path.name)
-    if match is None:
+    """Waves beside the file whose names differ from it in the channel, or name a current where it names a potential."""
+    match, word = _CHANNEL.search(path.name), _POTENTIAL.search(path.stem)
+    if match is not None:
+        start, stop, instead = match.start(2), match.end(2), r"\d+"
+    elif word is not None:
+        start, stop, instead = *word.span(1), _CURRENT
+    else:
         return {}
-    pattern = re.compile(re.escape(path.name[: match.start(2)]) + r"\d+" + re.escape(path.name[match.end(2) :]) + "$")
+    pattern = re.compile(re.escape(path.name[:start]) + instead + re.escape(path.name[stop:]) + "$", re.IGNORECASE)
     found = {}
     for other in sorted(path.parent.iterdir()):
         if other != path and pattern.match(other.name):

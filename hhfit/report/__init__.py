@@ -5,6 +5,7 @@ write(result, folder)     # folder/report.html, folder/figures/*.png and *.pdf
 
 import base64
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from hhfit import plots
+from hhfit import diagnostics, plots
+from hhfit.report._attribution import conclusions
 from hhfit.report._methods import citations, methods
 from hhfit.result import FitResult
 from hhfit.traces import Status
@@ -44,6 +46,9 @@ def write(result: FitResult, folder: Path) -> Path:
     drawn = {name: draw(result) for name, draw in _FIGURES.items()}
     if result.checks["calibration"]["n"]:
         drawn["calibration"] = plots.calibration(result)
+    attributed = result.checks.get("attribution", {"features": []})
+    if attributed["features"]:
+        drawn["attribution"] = plots.attribution(result)
     (folder / "figures").mkdir(exist_ok=True)
     images: dict[str, Any] = {
         name: _embedded(figure, plots.save(figure, folder / "figures" / name)) for name, figure in drawn.items()
@@ -53,8 +58,13 @@ def write(result: FitResult, folder: Path) -> Path:
     sweeps = [plots.sweep(result, s) for s in range(len(result.recording.sweeps))]
     marginals = [plots.marginal(result, p) for p in range(len(result.posterior.names))]
     images["sweeps"] = [_embedded(figure, plots.png(figure)) for figure in sweeps]
+    if result.validation is not None:
+        images["kept"] = [_embedded(figure, plots.png(figure)) for figure in plots.kept_sweeps(result)]
     images["marginals"] = [_embedded(figure, plots.png(figure)) for figure in marginals]
-    path = folder / "report.html"
+    return _written(result, images, folder / "report.html")
+
+
+def _written(result: FitResult, images: dict[str, Any], path: Path) -> Path:
     unfinished = path.with_suffix(".new")
     unfinished.write_text(_render(result, images), encoding="utf-8")
     unfinished.replace(path)
@@ -71,13 +81,15 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = _number
+    environment.filters |= {"number": _number, "sds": _sds, "shift": _shift, "shade": _shade}
+    result = replace(result, checks={**dict.fromkeys(_LATER), **result.checks})
     template = environment.from_string(files("hhfit.report").joinpath("report.html").read_text(encoding="utf-8"))
     paragraph = methods(result)
     return template.render(
         result=result,
         checks=result.checks,
-        images={"calibration": None, **images},
+        images={"calibration": None, "attribution": None, **images},
+        rests_on=conclusions(result.checks["attribution"]) if "attribution" in images else [],
         parameters=_parameters(result),
         headline=_HEADLINES[result.checks["verdict"]["word"]],
         undefined=[result.feature_names[k] for k in result.checked if np.isnan(result.x_o[k])],
@@ -85,8 +97,13 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
         citations=citations(paragraph),
         sentences={status.name: status.sentence for status in Status},
         novelty_tests=_novelty_tests(result.checks),
+        shifts=diagnostics.sentences((result.checks["sensitivity"] or {"rows": []})["rows"]),
+        suspects=[(name, p) for name, p in _misspecified(result.checks) if p > 0.5],
     )
 
+
+_LATER = ("validation", "sensitivity", "robust")
+"""Checks that a fit may lack."""
 
 _HEADLINES = {
     "good": "nothing speaks against these parameters",
@@ -97,8 +114,14 @@ _HEADLINES = {
 
 def _novelty_tests(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
     test = checks["out_of_distribution"]
-    tests = [("drawn from the prior", test), ("of later rounds", test["later_rounds"])]
-    return [(text, each) for text, each in tests if each is not None]
+    tests = [("drawn from the prior", test), *((f"of round {each['round']}", each) for each in test["rounds"])]
+    if test["embedded"] is not None:
+        tests.append(("of the last round, on what the network makes of the sweeps", test["embedded"]))
+    return tests
+
+
+def _misspecified(checks: Mapping[str, Any]) -> list[tuple[str, float]]:
+    return list((checks["robust"] or {"misspecified": {}})["misspecified"].items())
 
 
 def _parameters(result: FitResult) -> list[dict[str, Any]]:
@@ -125,3 +148,28 @@ def _number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def _sds(value: float | None) -> str:
+    """A shift in standard deviations, with its sign.
+
+    Example:
+        >>> _sds(-1.234)
+        '−1.2 sd'
+    """
+    return "–" if value is None else f"{value:+.1f} sd".replace("-", "−")
+
+
+def _shift(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3g}".replace("-", "−")
+
+
+def _shade(value: float | None) -> str:
+    """Background of a shift in standard deviations: orange for up, blue for down, full at 4.
+
+    Example:
+        >>> _shade(4.0), _shade(-0.4)
+        ('rgba(213, 94, 0, 0.45)', 'rgba(0, 114, 178, 0.045)')
+    """
+    strength = 0.45 * min(abs(value or 0.0) / 4.0, 1.0)
+    return f"rgba({'213, 94, 0' if (value or 0.0) > 0 else '0, 114, 178'}, {strength:.2g})"

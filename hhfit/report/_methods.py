@@ -62,10 +62,24 @@ def methods(result: FitResult) -> str:
     if result.checks["calibration"]["n"]:
         covered = result.checks["calibration"]["coverage"]["0.9"]
         sentences.append(
-            f"On {result.checks['calibration']['n']} held-out simulations the 90 % highest-density region contained "
-            f"the true parameters in {100 * covered:.0f} % (Talts et al. 2018)."
+            f"On {result.checks['calibration']['n']} simulations not used in training the 90 % highest-density region "
+            f"contained the true parameters in {100 * covered:.0f} % (Talts et al. 2018)."
         )
-    return " ".join([*sentences, *result.assumptions])
+    if result.validation is not None:
+        kept, agreeing = result.validation.recording.sweeps, result.checks["validation"]["spikes"]["agreeing"]
+        sentences.append(
+            f"Of {len(kept)} sweep{'s' if len(kept) > 1 else ''} that were not fitted, the spike count was predicted "
+            f"within 2 or 20 % in {agreeing}."
+        )
+    return " ".join([*sentences, *result.assumptions, _software(result)])
+
+
+def _software(result: FitResult) -> str:
+    names = {"python": "Python", "numpy": "NumPy", "torch": "PyTorch", "zuko": "zuko", "efel": "eFEL", "numba": "Numba"}
+    names |= {"neuron": "NEURON"} if result.settings["simulator"] == "neuron" else {}
+    names |= {"brian2": "Brian 2"} if result.settings["simulator"] == "brian2" else {}
+    found = [f"{name} {result.versions[key]}" for key, name in names.items() if key in result.versions]
+    return f"Software: hhfit {', '.join([result.versions.get('hhfit', ''), *found])}."
 
 
 def _summary(features: FeatureSet) -> str:

@@ -12,12 +12,11 @@
         run.finish()
 
     with RunDirectory.open(path, listener=show) as run:         # hhfit resume: the same calls again
-        run.settings, run.recording, run.state
+        run.settings, run.recording, run.validation, run.state
 
-``earlier(DIR, settings, protocol)`` gives what an earlier run drew from the prior (``--from``), and
-refuses a run of another kind before anything is written. ``run.adopt(rows)``, once, right after
-``create``, takes it over; ``theta = run.adopted(theta, first)`` before the first ``run.stored``
-puts it in its place.
+``earlier(DIR, settings, protocol)`` gives what an earlier run drew from the prior (``--from``), or
+refuses it. ``run.adopt(rows)``, once, right after ``create``, takes it over; ``theta =
+run.adopted(theta, first)`` before the first ``run.stored`` puts it in its place.
 
 ``run.recall("round-01")`` gives the arrays back, or ``None``. Leaving the ``with`` block by an
 exception, Ctrl-C included, writes where and why it stopped to ``state.json``; after a kill -9
@@ -47,6 +46,7 @@ from hhfit.errors import HHFitError, InputError
 from hhfit.journal import Arrays, Journal
 from hhfit.recording import Recording
 from hhfit.run import _files, _folder, _recording, _state
+from hhfit.run._decisions import decisions
 from hhfit.run._earlier import earlier
 from hhfit.run._log import FileLog
 from hhfit.run._parts import LAST, Parts, select
@@ -56,6 +56,9 @@ from hhfit.simulations import Simulations
 __all__ = ["RunDirectory", "earlier"]
 
 logger = logging.getLogger(__name__)
+
+KEPT = "validation.npz"
+"""Sweeps kept back to be predicted; absent when all are fitted."""
 
 ADOPTED = "simulations/adopted.npz"
 """Parameters of simulations taken over from an earlier run."""
@@ -81,6 +84,7 @@ class RunDirectory(Journal):
         table = _folder.settings(folder)
         self.settings: Mapping[str, Any] = {key: value for key, value in table.items() if key != "schema"}
         self.recording = _recording.load(folder / "recording.npz")
+        self.validation = _recording.load(folder / KEPT) if (folder / KEPT).exists() else None
         self.state = _state.last(folder / "state.json")
         self._state = State(folder / "state.json", {"status": "running", "stage": "start", "done": 0, "total": 0})
         self._log = FileLog(folder / "log.txt")
@@ -89,7 +93,14 @@ class RunDirectory(Journal):
 
     @classmethod
     def create(
-        cls, path: str | Path, settings: Mapping[str, Any], recording: Recording, *, overwrite: bool, listener: Listener
+        cls,
+        path: str | Path,
+        settings: Mapping[str, Any],
+        recording: Recording,
+        *,
+        overwrite: bool,
+        listener: Listener,
+        validation: Recording | None = None,
     ) -> Self:
         """Begin a run.
 
@@ -99,13 +110,16 @@ class RunDirectory(Journal):
             recording: The sweeps to fit, as they will be used.
             overwrite: Whether a run that is there may be deleted.
             listener: Hears of progress.
+            validation: Sweeps to be predicted, not fitted; none when all are fitted.
 
         Raises:
             InputError: If the folder holds a run, is in use, or cannot be written.
         """
         folder = Path(path)
         content = tomli_w.dumps({"schema": _folder.SCHEMA, **_folder.without_none(_files.plain(settings))}).encode()
-        stored = _recording.pack(recording)
+        stored = {"recording.npz": _recording.pack(recording)}
+        if validation is not None:
+            stored[KEPT] = _recording.pack(validation)
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder}: is a file, expected a folder for the run")
         if not overwrite:
@@ -115,7 +129,7 @@ class RunDirectory(Journal):
             folder.mkdir(parents=True, exist_ok=True)
             lock = _folder.hold(folder)
             try:
-                _folder.begin(folder, {"recording.npz": stored, "fit.toml": content})
+                _folder.begin(folder, {**stored, "fit.toml": content})
                 return cls(folder, lock, listener)
             except BaseException:
                 os.close(lock)
@@ -181,6 +195,8 @@ class RunDirectory(Journal):
             _folder.remove(place)
             beside.rename(place)
             _files.sync_folder(place.parent)
+        for sentence in decisions(log):
+            self._log.say(f"{key}: {sentence}")
 
     def recall(self, key: str) -> Arrays | None:
         """Arrays recorded under ``key``; ``None`` if there are none, or none that are whole."""
@@ -204,6 +220,10 @@ class RunDirectory(Journal):
     def save(self, rows: Simulations, round_number: int) -> None:
         """Keep simulations with contiguous numbers; they are on the disk when this returns."""
         self._parts(round_number).save(rows)
+
+    def explain(self, sentence: str) -> None:
+        """Say in the log, and nowhere else, what was decided and why."""
+        self._log.say(sentence)
 
     def simulations(self, round_number: int) -> list[Simulations]:
         """Parts of a round that are whole; a damaged one is named in the log and set aside."""
@@ -239,14 +259,16 @@ class RunDirectory(Journal):
         known = _files.unpack(path)["theta"][first : first + len(theta)]
         return np.concatenate([known, theta[len(known) :]])
 
-    def write_samples(self, names: Sequence[str], samples: Array) -> None:
-        """Write draws from the posterior, shape ``(n, P)``; every digit is kept."""
+    def write_samples(self, names: Sequence[str], samples: Array, *, robust: bool = False) -> None:
+        """Write draws from the posterior, or the robust one, shape ``(n, P)``; every digit is kept."""
         need_shape("samples", samples, (None, len(names)))
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(names)
         table.writerows(samples.tolist())
-        _files.write(self.folder / "samples.csv", text.getvalue().encode(), durable=True)
+        _files.write(
+            self.folder / ("samples_robust.csv" if robust else "samples.csv"), text.getvalue().encode(), durable=True
+        )
 
     def read_samples(self) -> tuple[list[str], Array]:
         """Parameter names, and draws from the posterior, shape ``(n, P)``."""

@@ -34,7 +34,13 @@ def earlier(path: str | Path, wanted: Mapping[str, Any], protocol: Protocol) -> 
     """
     folder = Path(path)
     table = _folder.settings(folder)
-    for keys in (("model_hash",), ("features", "text"), ("settings", "simulator"), ("settings", "step")):
+    for keys in (
+        ("model_hash",),
+        ("features", "text"),
+        ("settings", "simulator"),
+        ("settings", "step"),
+        ("settings", "fail_on"),
+    ):
         if _entry(table, keys) != _entry(wanted, keys):
             raise InputError(
                 f"{folder}: its {' '.join(keys).replace('_', ' ')} differs from this fit's; "

@@ -14,7 +14,17 @@ from hhfit.run import _files
 
 SCHEMA = 1
 """Version of the layout; another one is refused."""
-NAMES = ("fit.toml", "recording.npz", "simulations", "rounds", "samples.csv", "summary.json", "report.html")
+NAMES = (
+    "fit.toml",
+    "recording.npz",
+    "validation.npz",
+    "simulations",
+    "rounds",
+    "samples.csv",
+    "samples_robust.csv",
+    "summary.json",
+    "report.html",
+)
 NAMES += ("figures", "log.txt", "state.json")
 """All that a run directory may hold."""
 

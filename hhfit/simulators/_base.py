@@ -10,8 +10,9 @@ import numpy as np
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError, UnsupportedError
 from hhfit.model import NOISE, POSITIVE_UNITS, Model
+from hhfit.outcomes import judge
 from hhfit.protocol import Protocol
-from hhfit.traces import Status, Traces, judge
+from hhfit.traces import Status, Traces
 
 DEFAULT_STEP = 0.025
 """Largest integration step [ms] unless told otherwise."""
@@ -77,15 +78,23 @@ class Simulator(ABC):
         need_shape("index", index, (len(theta),))
         possible = self._possible(theta)
         if possible.all() and len(theta):
-            response, reached = self._simulate(theta, seed, index)
+            response, reached = self._checked(theta, seed, index)
         else:
             response = np.full((len(theta), *self.protocol.command.shape), np.nan)
             reached = np.ones(len(theta), bool)
             if possible.any():
-                response[possible], reached[possible] = self._simulate(theta[possible], seed, index[possible])
-        status = np.where(reached, judge(response), Status.SOLVER)
-        response[~np.isin(status, [Status.OK, Status.RUNAWAY])] = np.nan
+                response[possible], reached[possible] = self._checked(theta[possible], seed, index[possible])
+        status = np.where(reached, judge(response, self.protocol, self.model.limits), Status.SOLVER)
+        response[np.isin(status, [Status.NOT_FINITE, Status.SOLVER])] = np.nan
         return Traces(response, status)
+
+    def _checked(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
+        """What ``_simulate`` returns; traces of a wrong length did not reach their end."""
+        response, reached = self._simulate(theta, seed, index)
+        wanted = (len(theta), *self.protocol.command.shape)
+        if response.shape != wanted:
+            return np.full(wanted, np.nan), np.zeros(len(theta), bool)
+        return response, reached
 
     @abstractmethod
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
@@ -102,3 +111,20 @@ class Simulator(ABC):
 def row_generator(seed: int, index: int, sweep: int) -> np.random.Generator:
     """The generator of one sweep of one simulation, whatever batch it runs in."""
     return np.random.Generator(np.random.Philox(key=[seed, index * 4096 + sweep]))
+
+
+def need_point(model: Model, name: str) -> None:
+    """Raise unless a model is of one compartment, with channels of rates alone.
+
+    Raises:
+        UnsupportedError: If it has a morphology or a channel in NMODL.
+    """
+    for mechanism in model.mechanisms:
+        raise UnsupportedError(
+            f"{model.name}: simulator {name!r} cannot run {mechanism.file}, which is NMODL; take --simulator neuron"
+        )
+    if model.morphology is not None:
+        raise UnsupportedError(
+            f"{model.name}: simulator {name!r} runs cells of one compartment only, and this one has a morphology; "
+            "take --simulator neuron"
+        )

@@ -27,6 +27,9 @@ CLIP = {"float64": (-300.0, 300.0), "float32": (-150.0, 110.0)}
 LARGEST = {"float64": 700.0, "float32": 85.0}
 """Largest exponent that does not overflow."""
 
+NUDGES = {"float64": 2.0**-10, "float32": 0.125}
+"""Difference of potential [mV] over which a current's slope is taken."""
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -163,7 +166,7 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
         noisy: Whether it adds noise.
     """
     equations = system(model, precision)
-    writer = _Writer(equations, LANES[precision], CLIP[precision], LARGEST[precision])
+    writer = _Writer(equations, LANES[precision], CLIP[precision], LARGEST[precision], NUDGES[precision])
     body = {"exponential-euler": writer.exponential, "rk4": writer.runge_kutta, "forward-euler": writer.forward}[
         scheme
     ]()
@@ -185,8 +188,8 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
 class _Writer:
     """Statements for one lane ``n``; states, then dt/C, command scale, noise scale, then ``nodes``, in ``s``."""
 
-    def __init__(self, equations: System, lanes: int, clip: tuple[float, float], largest: float) -> None:
-        self.equations, self.lanes, self.clip, self.largest = equations, lanes, clip, largest
+    def __init__(self, equations: System, lanes: int, clip: tuple[float, float], largest: float, nudge: float) -> None:
+        self.equations, self.lanes, self.clip, self.largest, self.nudge = equations, lanes, clip, largest, nudge
         self.graph = equations.graph
         self.nodes: list[Node] = []
         self.names = [motion.name for motion in equations.motions]
@@ -196,20 +199,42 @@ class _Writer:
         return f"s[{place * self.lanes} + n]"
 
     def exponential(self) -> list[str]:
-        """Potential first, from the old gates; then each gate at the new potential; then calcium from both."""
-        lines = [*self._load(), *self._rates([self.equations.conductance, self.equations.drive], "a", "v")]
-        g, drive = (self._name(node, "a") for node in (self.equations.conductance, self.equations.drive))
-        lines += [f"z = h * {g}", f"b = h * ({drive} + i)", *_relax("w", "v", "z", "b")]
-        lines += [f"{self.slot(0)} = w"]
+        """Potential first, from the old gates; then each gate at the new potential; then calcium from both.
+
+        Gates are thus half a step ahead of the potential, and calcium takes their mean over its step: second order.
+        """
+        lines = [*self._load(), *self._slope(), *_relax("w", "v", "z", "b"), f"{self.slot(0)} = w"]
         gates = [(n, m) for n, m in enumerate(self.equations.motions) if m.name != "ca"]
         lines += self._rates([node for _, m in gates for node in (m.gain, m.rate)], "b", "w")
         for n, motion in gates:
             lines += self._relaxed(n, motion, "b")
         for n, motion in enumerate(self.equations.motions):
             if motion.name == "ca":
-                states = [f"x{n}" if m.name == "ca" else f"y{k}" for k, m in enumerate(self.equations.motions)]
+                lines += [f"u{k} = F(0.5) * (x{k} + y{k})" for k, _ in gates]
+                states = [f"x{n}" if m.name == "ca" else f"u{k}" for k, m in enumerate(self.equations.motions)]
                 lines += [*self._rates([motion.gain, motion.rate], "c", "w", states), *self._relaxed(n, motion, "c")]
         return lines
+
+    def _slope(self) -> list[str]:
+        """``z`` and ``b`` of the step of the potential: its current is ``z * v - b``, linear about the old potential.
+
+        The slope of an instantaneous gate counts too, or the step would be of first order: it is taken as a difference.
+        """
+        targets = [self.equations.conductance, self.equations.drive]
+        lines = self._rates(targets, "a", "v")
+        g, drive = (self._name(node, "a") for node in targets)
+        if not any(line.startswith("va =") for line in lines):
+            return [*lines, f"z = h * {g}", f"b = h * ({drive} + i)"]
+        lines += [
+            f"vd = va + F({self.nudge})",
+            *(line for line in self._rates(targets, "d", "vd") if line[:4] != "vd ="),
+        ]
+        near, other = (self._name(node, "d") for node in targets)
+        lines += [
+            f"outward = {g} * v - {drive}",
+            f"slope = (({near} * (v + F({self.nudge})) - {other}) - outward) * F({1 / self.nudge!r})",
+        ]
+        return [*lines, "z = h * slope", "b = z * v + h * (i - outward)"]
 
     def _relaxed(self, n: int, motion: Motion, tag: str) -> list[str]:
         lines = _relax(f"y{n}", f"x{n}", self._name(motion.rate, tag), self._name(motion.gain, tag))

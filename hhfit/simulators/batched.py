@@ -17,6 +17,7 @@ from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.simulators import _kernel
 from hhfit.simulators._base import Simulator as Base
+from hhfit.simulators._base import need_point
 from hhfit.simulators._cache import folder
 
 
@@ -41,6 +42,7 @@ class Simulator(Base):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        need_point(self.model, "batched")
         if self.scheme not in ("auto", *_kernel.SCHEMES):
             raise InputError(f"unknown scheme {self.scheme!r}; available: auto, {', '.join(_kernel.SCHEMES)}")
         if self.precision not in _kernel.LANES:

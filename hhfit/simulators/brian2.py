@@ -14,7 +14,7 @@ from hhfit.errors import DependencyError
 from hhfit.expression import Expression
 from hhfit.model import NOISE, Channel, Gate, Model, Pool
 from hhfit.simulators._base import Simulator as Base
-from hhfit.simulators._base import row_generator
+from hhfit.simulators._base import need_point, row_generator
 from hhfit.simulators._cache import folder, need_compiler
 from hhfit.units import MM_PER_MS_OF_UA_PER_CM2_IN_UM, PA_PER_UM2_IN_UA_PER_CM2
 
@@ -31,6 +31,10 @@ class Simulator(Base):
 
     Command and noise are constant within an integration step.
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        need_point(self.model, "brian2")
 
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
         with warnings.catch_warnings():

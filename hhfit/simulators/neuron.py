@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,9 @@ from typing import Any, final
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.errors import DependencyError, SimulationError
-from hhfit.model import NOISE
-from hhfit.simulators import _nmodl
+from hhfit.errors import DependencyError, InputError, SimulationError
+from hhfit.model import NOISE, TEMPERATURE
+from hhfit.simulators import _trees
 from hhfit.simulators._base import Simulator as Base
 from hhfit.simulators._base import row_generator
 from hhfit.simulators._cache import folder, need_compiler
@@ -28,7 +29,7 @@ LIBRARY = "*/libnrnmech.*"
 """Where nrnivmodl puts what it builds."""
 
 CELSIUS = 6.3
-"""NEURON's own temperature [degC]: set for every run, used by no generated mechanism."""
+"""NEURON's own temperature [degC], for models without one: set for every run, used by mechanisms in NMODL alone."""
 
 
 @final
@@ -42,9 +43,14 @@ class Simulator(Base):
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
         h = _hoc(self)
         response = np.empty((len(theta), *self.protocol.command.shape))
-        reached = np.ones(len(theta), bool)
-        for start in range(0, len(theta), CELLS):
-            rows = slice(start, min(start + CELLS, len(theta)))
+        each = self.model.values(theta)
+        reached = np.array(
+            [_trees.possible(self.model, {k: float(v[n]) for k, v in each.items()}) for n in range(len(theta))], bool
+        )
+        response[~reached] = np.nan
+        able = np.flatnonzero(reached)
+        for start in range(0, len(able), CELLS):
+            rows = able[start : start + CELLS]
             cells = _Cells(h, self, theta[rows])
             for sweep in range(self.protocol.n_sweeps):
                 traces, done = cells.run(sweep, seed, index[rows])
@@ -59,30 +65,26 @@ class _Cells:
     def __init__(self, h: Any, simulator: Simulator, theta: Array) -> None:  # noqa: ANN401 - hoc
         self.h, self.simulator = h, simulator
         self.values = simulator.model.values(theta)
-        self.sections = [h.Section(name=f"cell{n}") for n in range(len(theta))]
-        suffix, used = _nmodl.suffix(simulator.model), _nmodl.used(simulator.model)
-        for n, section in enumerate(self.sections):
-            section.L = section.diam = float(np.sqrt(self.values["area"][n] / np.pi))
-            section.cm = float(self.values["capacitance"][n])
-            section.insert(suffix)
-            mechanism = getattr(section(0.5), suffix)
-            for name in used:
-                setattr(mechanism, _nmodl.quantity(name), float(self.values[name][n]))
-        self.mechanisms = [getattr(section(0.5), suffix) for section in self.sections]
+        plan = _trees.plan(simulator.model)
+        each = [{name: float(value[n]) for name, value in self.values.items()} for n in range(len(theta))]
+        self.cells = [plan.grow(h, values) for values in each]
 
     def run(self, sweep: int, seed: int, index: Array) -> tuple[Array, bool]:
         """Membrane potential of one sweep, shape ``(N, T)``, and whether the run reached its end."""
         h, dt = self.h, self.simulator.dt
         steps = (self.simulator.protocol.n_times - 1) * self.simulator.substeps
         records, played = [], []
-        for n, (section, mechanism) in enumerate(zip(self.sections, self.mechanisms, strict=True)):
+        for n, cell in enumerate(self.cells):
             density = h.Vector(self._density(n, sweep, seed, int(index[n]), steps))
-            density.play(mechanism._ref_command, dt)
-            records.append(h.Vector().record(section(0.5)._ref_v))
+            density.play(cell.mechanism._ref_command, dt)
+            records.append(h.Vector().record(cell.soma._ref_v))
             played.append(density)
         parallel = _fixed_step(h, dt)
-        for n, section in enumerate(self.sections):
-            section.v = float(self.values["v_init"][n])
+        warmth = self.simulator.model.quantities.get(TEMPERATURE)
+        h.celsius = CELSIUS if warmth is None else warmth.value
+        for n, cell in enumerate(self.cells):
+            for section in cell.sections:
+                section.v = float(self.values["v_init"][n])
         h.finitialize()
         parallel.psolve((steps + 0.25) * dt)
         for density in played:
@@ -94,7 +96,7 @@ class _Cells:
         """Command and noise of one cell at every integration step [uA/cm2], shape ``(steps + 1,)``."""
         simulator = self.simulator
         command = np.repeat(simulator.protocol.command[sweep], simulator.substeps)[: steps + 1]
-        density = command * (PA_PER_UM2_IN_UA_PER_CM2 / self.values["area"][n])
+        density = command * (PA_PER_UM2_IN_UA_PER_CM2 / self.cells[n].area)
         if simulator.is_noisy:
             normal = row_generator(seed, index, sweep).standard_normal(steps + 1)
             density = density + self.values[NOISE][n] / np.sqrt(simulator.dt) * normal
@@ -126,29 +128,30 @@ def _hoc(simulator: Simulator) -> Any:  # noqa: ANN401 - hoc
         from neuron import h
     except ImportError as error:
         raise DependencyError(f"NEURON cannot be imported ({error}); pip install neuron") from None
-    suffix = _nmodl.suffix(simulator.model)
-    if not hasattr(h, suffix):
-        library = _compiled(suffix, _nmodl.mechanism(simulator.model))
-        h.nrn_load_dll(str(library))
-        if not hasattr(h, suffix):
-            raise SimulationError(f"NEURON did not load {library}; delete it and try again")
+    files = {mod.suffix: mod.file for mod in simulator.model.mechanisms}
+    for name, text in _trees.plan(simulator.model).mechanisms.items():
+        if not hasattr(h, name):
+            library = _compiled(name, text, files.get(name, ""))
+            h.nrn_load_dll(str(library))
+            if not hasattr(h, name):
+                raise SimulationError(f"NEURON did not load {library}; delete it and try again")
     return h
 
 
-def _compiled(suffix: str, text: str) -> Path:
-    """Shared library of a mechanism, compiled once and kept in the user's cache."""
+def _compiled(suffix: str, text: str, file: str = "") -> Path:
+    """Shared library of a mechanism, compiled once and kept in the user's cache; ``file`` is whose text it is."""
     base = folder("neuron")
     target = base / suffix
     with open(base / f"{suffix}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not list(target.glob(LIBRARY)):
             shutil.rmtree(target, ignore_errors=True)
-            _compile(suffix, text, base, target)
+            _compile(suffix, text, base, target, file)
     (library,) = target.glob(LIBRARY)
     return library
 
 
-def _compile(suffix: str, text: str, base: Path, target: Path) -> None:
+def _compile(suffix: str, text: str, base: Path, target: Path, file: str = "") -> None:
     need_compiler("NEURON")
     command = shutil.which("nrnivmodl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if command is None:
@@ -159,6 +162,22 @@ def _compile(suffix: str, text: str, base: Path, target: Path) -> None:
         (work / f"{suffix}.mod").write_text(text)
         done = subprocess.run([command], cwd=work, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SimulationError(f"nrnivmodl could not build the model: {done.stderr.strip().splitlines()[-1:]}")
+            raise _complaint(f"{done.stdout}\n{done.stderr}", text, file)
         with contextlib.suppress(OSError):
             os.replace(work, target)
+
+
+def _complaint(output: str, text: str, file: str) -> InputError | SimulationError:
+    """What nrnivmodl complained of, in one sentence; a file of the user's is wrong input."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    reason = next((line for line in lines if re.search(r"\berror: |\bat line \d+", line, re.IGNORECASE)), lines[-1])
+    reason = re.sub(r".*?\berror: ", "", reason, flags=re.IGNORECASE)
+    if not file:
+        return SimulationError(f"nrnivmodl could not build the model: {reason}")
+    if found := re.search(r" at line (\d+) in file .*", reason):
+        line, reason = int(found.group(1)), reason[: found.start()]
+    else:
+        word = re.search(r"[\u2018'](\w+)[\u2019']", reason)
+        hits = [n for n, row in enumerate(text.splitlines(), 1) if word and re.search(rf"\b{word.group(1)}\b", row)]
+        line = hits[0] if hits else 0
+    return InputError(f"{file}{f':{line}' if line else ''}: nrnivmodl cannot build it: {reason}")

@@ -15,12 +15,14 @@ come chunk by chunk as they finish, in any order, each row once, with contiguous
     count > 1       that many Dask workers in this process, one child process each
     scheduler       the workers of a running Dask scheduler; ``count`` is ignored
 
-Nothing starts before the first map, and small first maps do with one child process. Children
-have one thread, import only what the task needs, and are killed by the kernel when their parent
-ends in any way. Raises ``DependencyError`` and ``UnsupportedError`` of a task at once, and any
-other error of a task when no row at all works.
+Nothing starts before the first map. Its first rows go to one child process, and Dask starts only
+when what they cost says that the rest is worth it. Children have one thread, import only what the
+task needs, and are killed by the kernel when their parent ends in any way. Raises
+``DependencyError`` and ``UnsupportedError`` of a task at once, and any other error of a task when
+no row at all works.
 """
 
+import logging
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -30,13 +32,21 @@ import numpy as np
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.workers._engines import Engine, Here, Single
-from hhfit.workers._job import FIRST_ROWS, Job, Usage
+from hhfit.workers._job import Job, Usage
 from hhfit.workers._task import Task
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Task", "Usage", "Workers"]
 
 LIMIT = 300.0
-"""Seconds that one call may take, imports and compilation in a new process included."""
+"""Seconds that one call may take; until a first row has worked, imports and compilation are included."""
+PROBES = (4, 8, 64)
+"""After so many rows, the first of them in a new process, it is looked whether Dask workers are worth their start."""
+WORTH = 4.0
+"""Seconds of work that are worth starting Dask workers, which takes two or three."""
+CERTAIN = 8
+"""Few rows cost more each than many: work this many times as long as ``WORTH`` decides early."""
 MEMORY = 4.0
 """Largest data segment of a worker process [GiB]."""
 
@@ -91,15 +101,18 @@ class Workers:
         need_shape("index", index, (len(theta),))
         if not len(theta):
             return
-        job, kind = Job(task, theta, seed, index, self._limit, self.usage), self._kind(len(theta))
-        if kind not in self._engines:
-            self._engines[kind] = self._start(kind)
-        engine = self._engines[kind]
+        job = Job(task, theta, seed, index, self._limit, self.usage)
         try:
-            yield from job.run(engine)
+            if self._kind == "single" and self._count > 1:
+                for rows in PROBES:
+                    yield from job.run(self._engine("single"), rows)
+                    if job.seconds_left < WORTH or CERTAIN * WORTH <= job.seconds_left < np.inf:
+                        break
+                self._decide(job.seconds_left)
+            yield from job.run(self._engine(self._kind), len(theta))
         except BaseException:
             # Work that nobody waits for any more must not run on, nor answer the next map.
-            self._engines.pop(kind, engine).close()
+            self.close()
             raise
 
     def close(self) -> None:
@@ -107,14 +120,26 @@ class Workers:
         while self._engines:
             self._engines.popitem()[1].close()
 
-    def _kind(self, rows: int) -> str:
+    @property
+    def _kind(self) -> str:
         if self._scheduler:
             return "remote"
         if self._count == 0:
             return "here"
-        if self._count == 1 or (rows <= FIRST_ROWS and "local" not in self._engines):
-            return "single"
-        return "local"
+        return "local" if "local" in self._engines else "single"
+
+    def _decide(self, seconds: float) -> None:
+        if seconds < WORTH:
+            logger.debug("one process is enough: %.2g s of work are left", seconds)
+            return
+        logger.debug("%d Dask workers start: %.3g s of work are left", self._count, seconds)
+        self._engine("local")
+        self._engines.pop("single").close()
+
+    def _engine(self, kind: str) -> Engine:
+        if kind not in self._engines:
+            self._engines[kind] = self._start(kind)
+        return self._engines[kind]
 
     def _start(self, kind: str) -> Engine:
         if kind == "here":

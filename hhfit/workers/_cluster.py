@@ -7,6 +7,7 @@ into. A simulator's crash therefore never reaches Dask, which deals with lost ho
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from uuid import uuid4
 
@@ -25,6 +26,16 @@ CONNECT = 15.0
 """A scheduler that does not answer for this long [s] is not there."""
 LOOK = 2.0
 """How often [s] a client looks whether the scheduler is still there, and how many workers it has."""
+
+
+_LIGHT = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
+"""What local workers do without: they share the cores with the children, and this halves what they take."""
 
 
 class Cluster(Engine):
@@ -64,8 +75,8 @@ class Cluster(Engine):
             # A result, not scattered data: Dask makes it again when the host that holds it is lost.
             self._tasks[request.digest] = self._client.submit(bytes, request.task, pure=False)
         task = self._tasks[request.digest]
-        limits = (request.limit, request.first_limit)
-        future = self._client.submit(_work, self._name, request.digest, task, request.call, limits, pure=False)
+        rest = replace(request, task=b"")
+        future = self._client.submit(_work, self._name, task, rest, pure=False)
         self._flying[number] = future
         future.add_done_callback(lambda _: self._ready.put(number))
 
@@ -121,7 +132,7 @@ def local(count: int, memory: int) -> Cluster:
     scheduler = {"cls": Scheduler, "options": own}
     worker = {"cls": Worker, "options": {**own, "nthreads": 1, "memory_limit": 0}}
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it says that connections close while they close
-    with dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}):
+    with dask.config.set(_LIGHT):
         cluster = SpecCluster(scheduler=scheduler, workers=dict.fromkeys(range(count), worker), silence_logs=False)
         client = Client(cluster)
     cluster.sync(_stop_http, cluster)
@@ -162,9 +173,9 @@ class _Plugin(WorkerPlugin):
         self.children.close()
 
 
-def _work(plugin: str, digest: str, task: bytes, call: bytes, limits: tuple[float, float]) -> Answer:
+def _work(plugin: str, task: bytes, request: Request) -> Answer:
     children: Children = get_worker().plugins[plugin].children
-    return children.call(Request(digest, task, call, *limits))
+    return children.call(replace(request, task=task))
 
 
 async def _stop_http(cluster: SpecCluster) -> None:

@@ -55,7 +55,7 @@ class Here(Engine):
         kind, payload, wall_s, cpu_s, _ = answer(self._tasks, (request.digest, packed, request.call))
         if kind == "raised":
             return number, Raised(pickle.loads(payload), cpu_s)  # noqa: S301 - made in this process
-        return number, Returned(payload, wall_s, cpu_s, bool(packed))
+        return number, Returned(payload, wall_s, cpu_s, bool(packed), start_s=0.0)
 
     def close(self) -> None:
         """Nothing to end."""

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 
 from hhfit.errors import HHFitError, SimulationError
@@ -39,25 +39,37 @@ class Request:
         digest: Digest of the task.
         task: The pickled, compressed task.
         call: The pickled parameters, seed and simulation numbers.
-        limit: Seconds that it may take.
-        first_limit: Seconds that it may take in a new process, where imports and compilation come on top.
+        warm: A pickled call that is known to work, made first in a process that does not know the task, so that
+            imports and compilation are not held against the call; empty when none is known.
+        limit: Seconds that the call may take.
+        start: Seconds that the warm call may take.
     """
 
     digest: str
     task: bytes
     call: bytes
+    warm: bytes
     limit: float
-    first_limit: float
+    start: float
 
 
 @dataclass(frozen=True)
 class Returned:
-    """The task returned."""
+    """The task returned.
+
+    Args:
+        payload: Its pickled result.
+        wall_s: Wall seconds of the call.
+        cpu_s: CPU seconds of the call, and of the warm one before it.
+        is_first: Whether imports and compilation are in ``wall_s``.
+        start_s: Wall seconds of the warm call; 0 when there was none.
+    """
 
     payload: bytes
     wall_s: float
     cpu_s: float
     is_first: bool
+    start_s: float
 
 
 @dataclass(frozen=True)
@@ -115,11 +127,23 @@ class Child:
     def _call(self, request: Request) -> Answer:
         if self._process is None or self._process.poll() is not None:
             self._start()
-        is_first = self._calls == 0
+        is_first = request.digest not in self._known
+        start_s = start_cpu_s = 0.0
+        if is_first and request.warm:
+            warm = self._send(request, request.warm, request.start)
+            if isinstance(warm, Died):
+                return replace(warm, reason=f"before the call: {warm.reason}", from_outside=True)
+            start_s = warm.wall_s if isinstance(warm, Returned) else 0.0
+            start_cpu_s, is_first = warm.cpu_s, False
+        answer = self._send(request, request.call, request.limit)
+        if isinstance(answer, Returned):
+            return replace(answer, cpu_s=answer.cpu_s + start_cpu_s, is_first=is_first, start_s=start_s)
+        return answer
+
+    def _send(self, request: Request, call: bytes, limit: float) -> Answer:
         packed = b"" if request.digest in self._known else request.task
-        limit = request.first_limit if is_first or packed else request.limit
         try:
-            self._connection.send_bytes(pickle.dumps((request.digest, packed, request.call), protocol=5))
+            self._connection.send_bytes(pickle.dumps((request.digest, packed, call), protocol=5))
             if not self._connection.poll(limit):
                 self._end()
                 return Died(Status.TIMEOUT, f"it took longer than {limit:g} s", from_outside=False)
@@ -129,11 +153,11 @@ class Child:
         self._calls += 1
         self._known.add(request.digest)
         os.ftruncate(self._output.fileno(), 0)
-        if self._calls >= RECYCLE_CALLS or resident > RECYCLE_BYTES:
+        if call is request.call and (self._calls >= RECYCLE_CALLS or resident > RECYCLE_BYTES):
             self._end()
         if kind == "raised":
             return Raised(pickle.loads(payload), cpu_s)  # noqa: S301 - from our own child
-        return Returned(payload, wall_s, cpu_s, is_first)
+        return Returned(payload, wall_s, cpu_s, is_first=bool(packed), start_s=0.0)
 
     def _start(self) -> None:
         for _ in range(STARTS):

@@ -25,6 +25,8 @@ TARGET = 1.0
 LEAST_ROWS = 16
 """Chunks get smaller near the end, so that all workers end together, but not less than this: a NEURON run costs
 five times more per cell with one cell than with many."""
+LEAST = 0.1
+"""Seconds of work in the smallest chunk near the end: sending one costs 5 ms."""
 FIRST_ROWS = 32
 """Rows of a chunk while nothing has been measured."""
 CHUNK_BYTES = 2**28
@@ -35,6 +37,8 @@ PATIENCE = 5.0
 """Several rows at once may take this many times longer than expected; then fewer are tried."""
 SLACK = 2.0
 """Seconds that several rows at once may always take beyond that."""
+START = 60.0
+"""Seconds that imports and compilation in a new process may always take, once a row has worked."""
 OUTSIDE_KILLS = 5
 """A chunk whose worker is killed from outside is tried this often before a row is suspected."""
 HOPELESS = 5
@@ -98,16 +102,23 @@ class Job:
         self._costs: list[float] = []
         self._starts: list[float] = []
         self._largest = FIRST_ROWS // GROWTH
-        self._worked = False
+        self._warm = b""
         self._failures = 0
 
-    def run(self, engine: Engine) -> Iterator[Rows]:
-        """Results, one chunk after the other as they finish; each row comes exactly once."""
+    @property
+    def seconds_left(self) -> float:
+        """Expected seconds of work in the rows that nobody has taken yet; infinite when no row has worked."""
+        left = len(self._theta) - self._taken
+        return left * self._cost if self._costs else (np.inf if left else 0.0)
+
+    def run(self, engine: Engine, until: int) -> Iterator[Rows]:
+        """Results of rows up to ``until``, one chunk after the other as they finish; each row comes exactly once."""
         flying: dict[int, _Piece] = {}
         number, slots, depth = 0, engine.slots, engine.depth
-        while self._waiting or self._taken < len(self._theta) or flying:
-            while len(flying) < depth and (self._waiting or self._taken < len(self._theta)):
-                piece = self._waiting.popleft() if self._waiting else self._cut(slots)
+        until = min(until, len(self._theta))
+        while self._waiting or self._taken < until or flying:
+            while len(flying) < depth and (self._waiting or self._taken < until):
+                piece = self._waiting.popleft() if self._waiting else self._cut(slots, until)
                 flying[number] = piece
                 engine.submit(number, self._request(piece))
                 number += 1
@@ -118,7 +129,8 @@ class Job:
                 del self._chunks[piece.chunk]
                 yield join(self._parts.pop(piece.chunk))
             slots, depth = engine.slots, engine.depth
-        self._summarize()
+        if until == len(self._theta):
+            self._summarize()
 
     def _summarize(self) -> None:
         cost = f"{self._cost * 1e3:.3g} ms each, " if self._costs else ""
@@ -126,15 +138,16 @@ class Job:
         numbers = (len(self._theta), self._parcels, cost, start, self._failures)
         logger.debug("simulated %d in %d chunks: %s%s%d given up", *numbers)
 
-    def _cut(self, slots: int) -> _Piece:
+    def _cut(self, slots: int, until: int) -> _Piece:
         rows = min(self._largest * GROWTH, max(1, CHUNK_BYTES // self._task.row_bytes))
         if self._costs:
             rows = min(rows, max(1, int(TARGET / self._cost)))
         if self._failures:
             # A fault costs its chunk a second run: with many of them, small chunks lose less.
             rows = min(rows, max(FIRST_ROWS, self._taken // (2 * self._failures)))
-        rows = min(rows, max(LEAST_ROWS, -(-(len(self._theta) - self._taken) // (2 * slots))))
-        end = int(self._runs[np.searchsorted(self._runs, self._taken, side="right")])
+        least = max(LEAST_ROWS, int(LEAST / self._cost) if self._costs else 0)
+        rows = min(rows, max(least, -(-(len(self._theta) - self._taken) // (2 * slots))))
+        end = min(until, int(self._runs[np.searchsorted(self._runs, self._taken, side="right")]))
         piece = _Piece(self._taken, self._taken, min(self._taken + rows, end))
         self._taken = piece.last
         self._parcels += 1
@@ -147,17 +160,17 @@ class Job:
         return max(float(np.median(self._costs[-9:])), 1e-9)
 
     def _request(self, piece: _Piece) -> Request:
-        rows = slice(piece.first, piece.last)
-        call = pickle.dumps((self._theta[rows], self._seed, self._index[rows]), protocol=5)
-        return Request(self._digest, self._packed, call, *self._limits(piece))
+        call = self._pickled(piece.first, piece.last)
+        return Request(self._digest, self._packed, call, self._warm, self._time_for(piece), max(self._limit, START))
 
-    def _limits(self, piece: _Piece) -> tuple[float, float]:
+    def _pickled(self, first: int, last: int) -> bytes:
+        return pickle.dumps((self._theta[first:last], self._seed, self._index[first:last]), protocol=5)
+
+    def _time_for(self, piece: _Piece) -> float:
         # A row that is alone gets all the time there is; a group that is late is only split.
-        if len(piece) == 1 or not (self._costs and self._starts):
-            return self._limit, self._limit
-        expected = self._cost * len(piece)
-        start = float(np.median(self._starts[-9:]))
-        return tuple(min(self._limit, SLACK + PATIENCE * seconds) for seconds in (expected, expected + start))
+        if len(piece) == 1 or not self._costs:
+            return self._limit
+        return min(self._limit, SLACK + PATIENCE * self._cost * len(piece))
 
     def _settle(self, piece: _Piece, answer: Answer) -> None:
         match answer:
@@ -180,10 +193,13 @@ class Job:
         self._usage.rows += len(piece)
 
     def _measure(self, piece: _Piece, answer: Returned) -> None:
-        self._worked = True
+        if not self._warm:
+            self._warm = self._pickled(piece.first, piece.first + 1)
         self._usage.calls += 1
         self._usage.busy_s += answer.wall_s
         self._usage.cpu_s += answer.cpu_s
+        if answer.start_s:
+            self._starts.append(answer.start_s)
         if answer.is_first:
             self._starts.append(max(0.0, answer.wall_s - len(piece) * self._cost if self._costs else answer.wall_s))
         elif not piece.is_suspect:
@@ -201,7 +217,7 @@ class Job:
             self._waiting.append(replace(piece, is_suspect=True))
         else:
             self._failures += 1
-            if not self._worked and self._failures >= hopeless:
+            if not self._warm and self._failures >= hopeless:
                 raise type(error)(f"no simulation works: {error}")
             logger.warning("simulation %s: %s; it is marked %s", self._named(piece), error, status.name.lower())
             self._usage.lost += 1

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ def join(parts: Sequence[Rows]) -> Rows:
     """All rows of several results, in order of their simulation number."""
     if len(parts) == 1:
         return parts[0]
-    columns = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(parts[0])}
+    names = [f.name for f in fields(parts[0]) if isinstance(getattr(parts[0], f.name), np.ndarray)]
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     order = np.argsort(columns["index"], kind="stable")
-    return type(parts[0])(**{name: column[order] for name, column in columns.items()})
+    return replace(parts[0], **{name: column[order] for name, column in columns.items()})

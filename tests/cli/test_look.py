@@ -1,6 +1,7 @@
 """The commands that look."""
 
 import json
+import shlex
 
 import pytest
 
@@ -15,6 +16,48 @@ def test_inspect_shows_every_sweep(hhfit, csv):
     assert "step [pA]" in out
     assert "100 MOhm" in out
     assert "hhfit fit" in out
+
+
+def test_inspect_draws_an_overview_where_it_is_told_to(hhfit, csv, tmp_path):
+    path = tmp_path / "cell.png"
+    code, out, _ = hhfit("inspect", csv(), "--png", path)
+    assert code == 0
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert f"overview: {path}" in out
+
+
+@pytest.mark.parametrize(("place", "words"), [("cell.jpg", "must end in .png"), ("none/cell.png", "cannot be written")])
+def test_inspect_refuses_a_place_that_it_cannot_draw_to(hhfit, csv, tmp_path, place, words):
+    code, out, err = hhfit("inspect", csv(), "--png", tmp_path / place)
+    assert code == 2
+    assert words in err
+    assert out == ""
+
+
+def test_inspect_prints_a_fit_command_that_can_be_typed(hhfit, csv, tmp_path, monkeypatch):
+    path = csv("my cell.csv", amplitude=0.0)
+    said = ["--stimulus", "on=100 off=300 amplitudes=-50", "--ljp", "-14", "--bridge=12.5"]
+    _, out, _ = hhfit("inspect", path, *said, "--json")
+    words = shlex.split(json.loads(out)["fit"])
+    assert words[:5] == ["hhfit", "fit", path, "--sweeps", "0"]
+    monkeypatch.setattr("hhfit.pipeline.fit", lambda *given, **_: pytest.fail(repr(given[3])))
+    with pytest.raises(pytest.fail.Exception, match=r"ljp=-14.0.*sweeps=\(0,\).*bridge=12.5"):
+        hhfit(*words[1:])
+
+
+def test_what_the_experimenter_says_is_no_longer_unknown(hhfit, csv):
+    _, out, _ = hhfit("inspect", csv(), "--ljp", "-14", "--json")
+    summary = json.loads(out)
+    assert summary["unknown"] == ["temperature", "bridge balance"]
+    assert summary["sweeps"][0]["rest"] == pytest.approx(-84.0)
+
+
+def test_bridge_is_taken_off_the_potential(hhfit, csv):
+    _, out, _ = hhfit("inspect", csv(), "--bridge", "30", "--json")
+    assert json.loads(out)["passive"]["resistance_mohm"] == pytest.approx(100.0, rel=0.02)  # a jump is no membrane
+    code, _, err = hhfit("inspect", csv(), "--bridge", "-3")
+    assert code == 2
+    assert "--bridge is -3 MOhm, must be from 0 to 500 MOhm" in err
 
 
 def test_inspect_prints_json_and_nothing_else(hhfit, csv):
@@ -67,7 +110,9 @@ def test_doctor_says_what_is_missing(hhfit, monkeypatch):
     assert "apt-get install g++" in json.loads(out)["c++ compiler"]["detail"]
 
 
-@pytest.mark.parametrize("command", ["fit", "resume", "check", "demo", "inspect", "list", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["fit", "resume", "check", "demo", "inspect", "features", "simulate", "list", "doctor"]
+)
 def test_help_teaches_by_an_example(hhfit, command):
     code, out, _ = hhfit(command, "--help")
     assert code == 0

@@ -6,7 +6,12 @@ import h5py
 import numpy as np
 import pytest
 from pynwb import NWBHDF5IO, NWBFile
-from pynwb.icephys import CurrentClampSeries, CurrentClampStimulusSeries
+from pynwb.icephys import (
+    CurrentClampSeries,
+    CurrentClampStimulusSeries,
+    VoltageClampSeries,
+    VoltageClampStimulusSeries,
+)
 
 from hhfit import readers
 from hhfit.errors import InputError
@@ -87,7 +92,8 @@ def test_conversion_and_offset_apply_and_gain_does_not(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"skip": (2,)}, "resp_2 has no stimulus.*--stimulus"),
+        ({"skip": (0, 1, 2, 3)}, "resp_0 has no stimulus.*--stimulus"),
+        ({"response": {"unit": "volts", "data": RESPONSE[0] * 1e-6}}, r"within 0.0[67]\d* mV of zero.*--voltage-scale"),
         ({"stimulus": {"rate": 20_000.0}}, "sampled every 0.1 ms and its stimulus every 0.05 ms"),
         ({"stimulus": {"starting_time": 0.5}}, "starts 500 ms after it"),
         ({"response": {"data": np.full(2000, np.nan)}}, "NaN"),
@@ -109,6 +115,101 @@ def test_what_is_written_is_read_back(tmp_path):
     np.testing.assert_allclose(recording.response, RESPONSE, atol=1e-5)
     np.testing.assert_allclose(recording.protocol.command, PROTOCOL.command, atol=1e-5)
     assert recording.sweeps.tolist() == [3, 4, 7, 9]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sweep_without_stimulus_is_left_out_and_said_to_be(tmp_path):
+    recording = readers.read(write(tmp_path / "cell.nwb", skip=(2,)))
+    assert recording.sweeps.tolist() == [0, 1, 3]
+    assert recording.provenance["left out"] == "sweeps 2, which have no stimulus"
+
+
+def series(nwb, electrode, row, response, command, **shared):
+    shared = {"electrode": electrode, "rate": 10_000.0, "gain": 1.0, "sweep_number": np.uint32(row), **shared}
+    nwb.add_acquisition(CurrentClampSeries(name=f"r{row}", data=response / 1000.0, **shared))
+    nwb.add_stimulus(CurrentClampStimulusSeries(name=f"s{row}", data=command * 1e-12, **shared))
+
+
+def blank(path, fill):
+    nwb = NWBFile("test", "id", datetime(2020, 1, 1, tzinfo=UTC))
+    electrode = nwb.create_icephys_electrode(name="e", description="d", device=nwb.create_device(name="a"))
+    fill(nwb, electrode)
+    with NWBHDF5IO(str(path), "w") as file:
+        file.write(nwb)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sweeps_of_other_length_or_rate_or_with_nan_are_left_out(tmp_path):
+    def fill(nwb, electrode):
+        for row in range(4):
+            series(nwb, electrode, row, RESPONSE[row], PROTOCOL.command[row])
+        series(nwb, electrode, 4, RESPONSE[3][:900], PROTOCOL.command[3][:900])
+        series(nwb, electrode, 5, RESPONSE[3], PROTOCOL.command[3], rate=20_000.0)
+        series(nwb, electrode, 7, RESPONSE[2], np.where(np.arange(2000) > 1500, np.nan, PROTOCOL.command[2]))
+        series(nwb, electrode, 6, np.where(np.arange(2000) > 1500, np.nan, RESPONSE[3]), PROTOCOL.command[3])
+
+    recording = readers.read(blank(tmp_path / "cell.nwb", fill))
+    same(recording)
+    said = recording.provenance["left out"]
+    assert said == "sweeps 4, 5, of another length or sampling rate; sweeps 6, 7, which hold NaN"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sweeps_of_one_stimulus_can_be_chosen_by_its_description(tmp_path):
+    def fill(nwb, electrode):
+        for row in range(4):
+            series(nwb, electrode, row, RESPONSE[row], PROTOCOL.command[row], stimulus_description="Long Square")
+        for row in range(4, 10):
+            response, command = np.tile(RESPONSE[1], 2), np.tile(PROTOCOL.command[2], 2)
+            series(nwb, electrode, row, response, command, stimulus_description="Ramp")
+
+    path = blank(tmp_path / "cell.nwb", fill)
+    assert readers.read(path).sweeps.tolist() == [4, 5, 6, 7, 8, 9]
+    same(readers.read(path, readers.Given(channel="Long Square")))
+    with pytest.raises(InputError, match="of the stimuli Long Square, Ramp"):
+        readers.read(path, readers.Given(channel="Short Square"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sweeps_of_one_long_series_are_cut_out_of_it(tmp_path):
+    def fill(nwb, electrode):
+        shared = {"electrode": electrode, "rate": 10_000.0, "gain": 1.0}
+        gap = np.full(300, -0.07)
+        long = np.concatenate([np.r_[gap, row / 1000.0] for row in RESPONSE])
+        response = CurrentClampSeries(name="r", data=long, **shared)
+        command = np.concatenate([np.r_[gap * 0, row * 1e-12] for row in PROTOCOL.command])
+        stimulus = CurrentClampStimulusSeries(name="s", data=command, **shared)
+        for row in range(4):
+            place = {"start_index": 2300 * row + 300, "index_count": 2000}
+            nwb.add_intracellular_recording(
+                electrode=electrode,
+                stimulus=stimulus,
+                response=response,
+                **{f"{who}_{key}": value for who in ("stimulus", "response") for key, value in place.items()},
+            )
+
+    same(readers.read(blank(tmp_path / "cell.nwb", fill)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_voltage_clamp_of_the_same_sweep_numbers_is_no_candidate(tmp_path):
+    def fill(nwb, electrode):
+        for row in range(4):
+            series(nwb, electrode, row, RESPONSE[row], PROTOCOL.command[row])
+            shared = {"electrode": electrode, "rate": 10_000.0, "gain": 1.0, "sweep_number": np.uint32(row)}
+            nwb.add_acquisition(VoltageClampSeries(name=f"vc{row}", data=PROTOCOL.command[row] * 1e-12, **shared))
+            nwb.add_stimulus(VoltageClampStimulusSeries(name=f"vs{row}", data=RESPONSE[row] / 1000.0, **shared))
+
+    same(readers.read(blank(tmp_path / "cell.nwb", fill)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_unit_of_the_potential_can_be_overruled(tmp_path):
+    path = write(tmp_path / "cell.nwb", response={"conversion": 1e-3})
+    with pytest.raises(InputError, match="--voltage-scale"):
+        readers.read(path)
+    same(readers.read(path, readers.Given(voltage_scale=1000.0)))
 
 
 def write_version_1(path, rows, unit="V"):

@@ -56,6 +56,15 @@ def test_file_without_header_needs_columns(tmp_path):
     np.testing.assert_allclose(recording.response, VOLTAGE[None])
 
 
+def test_a_column_can_be_left_out(tmp_path):
+    path = write(tmp_path / "cell.csv", "row,time_ms,voltage_mV,current_pA", (TIME, TIME, VOLTAGE, CURRENT))
+    with pytest.raises(InputError, match="where '-' leaves one out"):
+        readers.read(path)
+    np.testing.assert_allclose(
+        readers.read(path, Given(columns="-,time_ms,voltage_mV,current_pA")).response, VOLTAGE[None]
+    )
+
+
 def test_file_without_time_needs_the_interval(tmp_path):
     path = write(tmp_path / "cell.csv", "voltage_mV,current_pA", (VOLTAGE, CURRENT))
     with pytest.raises(InputError, match=r"no time column.*--interval"):
@@ -90,11 +99,49 @@ def test_file_without_current_takes_the_stimulus_of_the_user(tmp_path):
         ({"columns": (TIME, 1000 * VOLTAGE, CURRENT)}, "reaches 7e\\+04 mV"),
         ({"columns": (TIME, VOLTAGE, 1e6 * CURRENT)}, "reaches 5e\\+07 pA"),
         ({"decimal": ","}, "3 names|not numbers"),
+        ({"header": "time_s,voltage_mV,current_pA"}, "step is 100 ms, expected 0.002 to 2 ms"),
+        ({"columns": (TIME, VOLTAGE, CURRENT / 1000)}, "command changes by 0.05 pA in all"),
+        ({"columns": (TIME, VOLTAGE / 1000, CURRENT)}, "within 0.07 mV of zero.*--voltage-scale"),
     ],
 )
 def test_wrong_table_is_refused(tmp_path, change, words):
     with pytest.raises(InputError, match=rf"^cell.csv.*({words})"):
         readers.read(write(tmp_path / "cell.csv", **change))
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_comma_is_the_decimal_mark_where_something_else_separates(tmp_path, mark):
+    recording = readers.read(write(tmp_path / "cell.csv", mark=mark, decimal=","))
+    np.testing.assert_allclose(recording.response, VOLTAGE[None])
+    assert recording.protocol.dt == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Recorded 2020-01-01\nAmplifier: x\ntime_ms,voltage_mV,current_pA",
+        "Time,Voltage,Current\nms,mV,pA",
+        "Time (ms),Soma potential [mV],I-cmd (pA)",
+        "Time (ms),Ch1 Vm (mV),Ch2 Im (pA)",
+        '"Time (ms)","V (mV)","I (pA)"',
+    ],
+)
+def test_headers_of_other_programs_are_understood(tmp_path, header):
+    recording = readers.read(write(tmp_path / "cell.csv", header))
+    np.testing.assert_allclose(recording.response, VOLTAGE[None])
+    np.testing.assert_allclose(recording.protocol.command, CURRENT[None])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
+def test_any_encoding_of_letters_will_do(tmp_path, encoding):
+    path = write(tmp_path / "cell.csv")
+    path.write_bytes(("# caf\xe9 at 30 \xb0C\n" + path.read_text()).encode(encoding))
+    np.testing.assert_allclose(readers.read(path).response, VOLTAGE[None])
+
+
+def test_unit_of_the_voltage_can_be_overruled(tmp_path):
+    path = write(tmp_path / "cell.csv", columns=(TIME, VOLTAGE / 1000, CURRENT))
+    np.testing.assert_allclose(readers.read(path, Given(voltage_scale=1000.0)).response, VOLTAGE[None])
 
 
 def test_a_word_among_the_numbers_is_refused(tmp_path):

@@ -13,7 +13,7 @@ from hhfit.posterior import Amortized
 from hhfit.prior import Prior
 from hhfit.protocol import step
 from hhfit.recording import Recording
-from hhfit.result import FitResult, Predictive
+from hhfit.result import FitResult, Predictive, Validation
 from hhfit.simulations import Simulations
 from hhfit.traces import Status
 
@@ -42,6 +42,12 @@ class LinearGaussian(Amortized):
     @property
     def held_out(self):
         return self.unseen
+
+    def summary(self, x):
+        return self.centre(x)
+
+    def spread(self, n, seed):
+        return self.law.sample(n, seed)
 
     @property
     def factor(self):
@@ -179,10 +185,34 @@ def fit(make_fit):
     return make_fit()
 
 
+def with_everything(fit):
+    """The fit with sweeps kept back, a sensitivity table and a robust posterior."""
+    full = replace(fit, validation=Validation(fit.recording, fit.x_o, fit.predictive))
+    names, cube = fit.posterior.names, fit.posterior.prior.to_cube(fit.samples)
+
+    def refit(assumption):
+        move = 0.2 if assumption.name == "ljp" else 0.01
+        return fit.posterior.prior.from_cube(np.clip(cube + np.sign(assumption.change) * move, 0, 1))
+
+    found = diagnostics.robust(
+        fit.posterior, fit.simulations, fit.x_o, names=fit.feature_names, n=len(fit.samples), seed=0
+    )
+    extra = {
+        "sensitivity": {
+            "rows": diagnostics.sensitivity(fit.samples, names, refit),
+            "skipped": {"area x 2": "area is fitted"},
+            "simulations": 1500,
+        },
+        "robust": diagnostics.robust_table(found, fit.samples, names),
+    }
+    checks = diagnostics.check(full, seed=0) | extra
+    return replace(full, checks=diagnostics.with_verdict(diagnostics.to_plain(checks)))
+
+
 @pytest.fixture(scope="session")
 def good_page(fit, tmp_path_factory):
     """Report of a good fit."""
-    return report.write(fit, tmp_path_factory.mktemp("good"))
+    return report.write(with_everything(fit), tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from hhfit import diagnostics
 from hhfit.errors import InputError
 from hhfit.posterior import Posterior
 from hhfit.prior import Marginal, Prior
-from hhfit.result import Predictive
+from hhfit.result import Predictive, Validation
 from hhfit.simulations import Simulations
 from hhfit.traces import Status
 
@@ -280,3 +280,80 @@ def test_vague_prediction_is_noted(fit):
     assert word == "good"
     assert any("vary widely" in reason.sentence for reason in reasons if reason.level == "note")
     assert not any("vary widely" in reason.sentence for reason in diagnostics.verdict(fit.checks)[1])
+
+
+def kept_back(fit, away=0.0, spikes=0.0):
+    """The fit with its own sweeps as those kept back, moved by ``away`` mV and ``spikes``."""
+    old = fit.predictive
+    recording = replace(fit.recording, response=fit.recording.response + away)
+    predictive = replace(old, spikes_recorded=old.spikes_recorded + spikes * (old.spikes_recorded > 0))
+    return replace(fit, validation=Validation(recording, fit.x_o, predictive))
+
+
+def test_sweeps_that_were_kept_back_are_predicted_by_a_good_fit(fit):
+    checks = diagnostics.check(kept_back(fit), seed=0)
+    assert checks["validation"]["spikes"]["agreeing"] == 4
+    assert min(row["p"] for row in checks["validation"]["traces"]) > 0.05
+    assert checks["verdict"]["word"] == "good"
+    assert any("4 sweeps kept back" in reason["sentence"] for reason in checks["verdict"]["reasons"])
+
+
+def test_wrong_counts_in_sweeps_that_were_kept_back_make_the_verdict_bad(fit):
+    checks = diagnostics.check(kept_back(fit, spikes=9.0), seed=0)
+    assert checks["verdict"]["word"] == "bad"
+    assert "do not carry over" in checks["verdict"]["reasons"][0]["sentence"]
+
+
+def test_trace_that_is_off_has_a_small_p(fit):
+    rows = diagnostics.check(kept_back(fit, away=15.0), seed=0)["validation"]["traces"]
+    assert max(row["p"] for row in rows) < 0.05
+    assert min(row["error"] for row in rows) > 10
+
+
+def test_posterior_that_is_too_narrow_only_near_the_recording_is_found(make_fit):
+    fit = make_fit(sweeps=1, checked=False, held_out=1000)
+    rows = fit.simulations.rows(np.isin(fit.simulations.index, fit.posterior.held_out))
+
+    class Spoilt(type(fit.posterior)):
+        def sample_at(self, x, n, seed):
+            good, tight = super().sample_at(x, n, seed), replace(self, narrow=2.5).sample_inner(x, n, seed)
+            return np.where(self.near(x)[:, None, None], tight, good)
+
+        def sample_inner(self, x, n, seed):
+            return super().sample_at(x, n, seed)
+
+        def near(self, x):
+            away = np.linalg.norm((x - self.x_o) / x_scale, axis=1)
+            return away < np.nanquantile(np.linalg.norm((rows.x - self.x_o) / x_scale, axis=1), 0.15)
+
+    x_scale = np.nanstd(rows.x, axis=0)
+    inner = fit.posterior
+    spoilt = Spoilt(inner.law, inner.matrix, inner.x_o, inner.unseen)
+    test = diagnostics.calibration(spoilt, rows, fit.x_o, 0)
+    good = diagnostics.calibration(inner, rows, fit.x_o, 0)
+    assert good["local"]["coverage"]["0.9"] > 0.8  # 100 rows: 3.3 se below 0.9
+    assert test["local"]["coverage"]["0.9"] < test["coverage"]["0.9"] - 0.1
+    checks = {**diagnostics.check(fit, seed=0), "calibration": test}
+    assert any("Near the recording" in reason.sentence for reason in diagnostics.verdict(checks)[1])
+    assert not any("Near the recording" in r.sentence for r in diagnostics.verdict({**checks, "calibration": good})[1])
+
+
+def test_novelty_is_repeated_for_every_later_round(fit):
+    rounds = [{"simulations": 2000}, {"simulations": 1200}, {"simulations": 800}]
+    tests = diagnostics.check(replace(fit, rounds=rounds), seed=0)["out_of_distribution"]["rounds"]
+    assert [row["round"] for row in tests] == [2, 3]
+    assert all(row["p"] is None or 0 < row["p"] <= 1 for row in tests)
+
+
+def test_error_on_the_rank_scale_does_not_depend_on_the_units():
+    rng = np.random.default_rng(1)
+    pilot, x = rng.standard_normal((300, 1)), rng.standard_normal((40, 1))
+
+    def errors(change):
+        rows = [Simulations(np.zeros((len(v), 1)), change(v), np.zeros(len(v)), np.arange(len(v))) for v in (x, pilot)]
+        predictive = Predictive(rows[0], np.zeros((40, 1, 1)), np.zeros((40, 1)), np.zeros(1))
+        row = diagnostics.feature_errors(predictive, rows[1], change(np.array([0.3])), names=["f"], scales=["rank"])[0]
+        return row["error"], row["distance"], row["z"]
+
+    assert errors(np.exp) == pytest.approx(errors(lambda v: v))
+    assert errors(np.exp)[0] == pytest.approx(np.median(x) - 0.3, abs=0.2)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hhfit import export, simulators
+from hhfit import export, expression, simulators
+from hhfit.errors import DependencyError, UnsupportedError
+from hhfit.model import Pool
 from hhfit.protocol import step
 from hhfit.recording import Recording
 from hhfit.result import Predictive
@@ -94,3 +96,32 @@ def test_arviz_groups_have_one_chain(fit):
     assert groups["posterior"]["g_na"].shape == (1, len(fit.samples))
     assert groups["observed_data"]["0:rest"] == fit.x_o[0]
     assert groups["posterior_predictive"]["0:rest"].shape == (1, len(fit.predictive.response))
+
+
+def test_scripts_simulate_a_chosen_parameter_set(folder, simulated):
+    voltage, _ = run(folder / "brian2", [sys.executable, "run.py", "0"])
+    most_probable = spike_times(simulated.predictive.response[simulated.most_probable])
+    assert [len(times) for times in spike_times(voltage)] == [len(times) for times in most_probable]
+    other, _ = run(folder / "brian2", [sys.executable, "run.py", "4"])
+    assert np.abs(other - voltage).max() > 1.0
+
+
+def test_arviz_file_holds_every_draw_when_arviz_is_there(fit, tmp_path):
+    arviz = pytest.importorskip("arviz", reason='pip install "hhfit[arviz]"')
+    path = export.write_arviz(fit, tmp_path, 10)
+    data = arviz.from_netcdf(str(path))
+    assert np.array_equal(data.posterior["g_na"].to_numpy()[0], fit.samples[:, 0])
+    assert set(data.groups()) >= {"posterior", "posterior_predictive", "observed_data"}
+
+
+def test_without_arviz_the_command_to_install_it_is_said(fit, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "arviz", None)
+    with pytest.raises(DependencyError, match=r"pip install"):
+        export.write_arviz(fit, tmp_path, 10)
+
+
+def test_brian2_script_of_a_calcium_pool_is_refused(fit, tmp_path):
+    pool = Pool(("na",), *(expression.parse(text, "calcium") for text in ("1", "5", "1e-4")))
+    pooled = replace(fit, model=replace(fit.model, calcium=pool))
+    with pytest.raises(UnsupportedError, match="--to neuron"):
+        export.write_brian2(pooled, tmp_path, 3)

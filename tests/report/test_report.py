@@ -84,3 +84,37 @@ def test_methods_paragraph_cites_what_it_used(fit):
     assert "Deistler" in paragraph
     assert "Hines & Carnevale" in paragraph
     assert "4000 parameter sets" in paragraph
+
+
+def test_report_shows_sweeps_that_were_kept_back(page, fit):
+    assert f"Sweep {fit.recording.sweeps[0]}, not fitted" in page.read_text()
+    assert "Sweeps that were not fitted" in text_of(page)
+
+
+def test_report_names_what_moves_when_the_junction_potential_is_wrong(page, fit):
+    text = text_of(page)
+    assert "What if an assumption were wrong?" in text
+    assert re.search(r"ljp \+10 mV moves \w+ by \+", text)
+    assert "area x 2 (area is fitted)" in text
+    assert "check DIR --sensitivity" not in text
+
+
+def test_report_shows_the_robust_posterior(page):
+    assert "If some features cannot be met" in text_of(page)
+
+
+def test_report_without_these_says_how_to_get_them(bad_page):
+    text = text_of(bad_page)
+    assert "Sweeps that were not fitted" not in text
+    assert "hhfit check DIR --sensitivity" in text
+
+
+def test_page_says_which_feature_informs_which_parameter(fit, tmp_path):
+    found = {"reason": "", "features": ["width", "rest"], "parameters": ["g_na", "g_leak"], "simulations": 900}
+    found |= {"alone": [[1.2, 0.0], [0.4, 0.1]], "lost": [[0.9, 0.0], [0.0, 0.0]], "all": [1.5, 0.1]}
+    checked = replace(fit, checks={**fit.checks, "attribution": found})
+    page = report.write(checked, tmp_path).read_text()
+    assert "g_na rests most on width (1.2 bit by itself, 0.9 missed without it)" in page
+    assert "no feature informs g_leak" in page
+    assert (tmp_path / "figures" / "attribution.pdf").exists()
+    assert "Which feature informs" not in report.write(fit, tmp_path).read_text()

@@ -6,7 +6,7 @@ import pytest
 from hhfit import library, model, protocol, simulators
 from hhfit.simulators import batched, neuron
 
-MODELS = library.names("models")
+MODELS = [name for name in library.names("models") if model.load(name).morphology is None]
 
 
 def crossings(trace, dt, level=0.0):
@@ -139,6 +139,22 @@ def test_forward_euler_is_what_it_says():
         loop.append(v)
     assert max(loop) > 0.0
     assert np.abs(ours - loop).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["pospischil_rs", "pospischil_ib", "pospischil_lts"])
+def test_the_sequential_scheme_is_of_second_order(name):
+    """Against RK4, which is exact here: instantaneous gates and calcium must not bring it down to first order."""
+    cell = model.load(name)
+    steps = protocol.step(np.array([500.0]), on=10.0, off=90.0, duration=100.0, dt=0.05)
+    theta = cell.prior.sample(16, seed=8)
+    exact = batched.Simulator(cell, steps, 0.0125, scheme="rk4")(theta, 0).response[:, 0]
+    errors = {}
+    for step in (0.025, 0.00625):
+        rows = batched.Simulator(cell, steps, step, scheme="exponential-euler")(theta, 0).response[:, 0]
+        pairs = [(crossings(a, 0.05), crossings(b, 0.05)) for a, b in zip(exact, rows, strict=True)]
+        errors[step] = np.median([np.abs(a - b).max() for a, b in pairs if len(a) == len(b) > 0])
+    assert errors[0.025] > 10 * errors[0.00625]
+    assert errors[0.00625] < 0.01
 
 
 @pytest.mark.slow

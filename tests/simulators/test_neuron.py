@@ -115,7 +115,7 @@ def test_without_a_compiler_the_message_says_what_to_install(cell, tmp_path, mon
 def test_a_half_written_build_is_built_again(cell, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     built = []
-    monkeypatch.setattr(neuron, "_compile", lambda suffix, text, base, target: built.append(_fake(target)))
+    monkeypatch.setattr(neuron, "_compile", lambda suffix, text, base, target, file: built.append(_fake(target)))
     neuron._compiled("abc", "text")
     neuron._compiled("abc", "text")
     assert len(built) == 1
