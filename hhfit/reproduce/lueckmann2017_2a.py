@@ -47,7 +47,7 @@ def run(work: Work) -> Result:
         f"last. Seeds 1 to {len(seeds)}. A run is not completed when the division by the proposal leaves no positive "
         f"precision. Chosen here: {epochs} epochs (those of the paper were not found), Adam with a falling rate; runs "
         "of more rounds share the early rounds of those with fewer. Printed percentages were not found. Ours "
-        "z-scores x and theta, which the paper did not here: its SNPE-A fails far less often than theirs."
+        "z-scores x and theta, which the authors' later script did not."
     )
     return Result(caption, _rows(arrays), arrays)
 

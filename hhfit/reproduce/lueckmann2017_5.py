@@ -71,7 +71,7 @@ def _rows(a: dict[str, Array], prior: Prior) -> tuple[Row, ...]:
     short, long = (ratios(a, prior, duration) for duration in DURATIONS)
     informed = short < INFORMED
     text = f"{int((long < short)[informed].sum())} of {int(informed.sum())}"
-    good = bool((long < short)[informed].all())
+    good = bool(informed.any() and (long < short)[informed].all())
     lines.append(
         judged("marginals that 60 ms inform (sd below 0.9 of the prior's) and narrower at 240 ms", "all", text, good)
     )
