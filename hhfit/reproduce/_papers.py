@@ -21,6 +21,7 @@ PAPERS: dict[str, dict[str, str]] = {
         "3e": "Hodgkin-Huxley neuron, recording (E to G)",
         "4a": "Failed simulations of an autapse (A and B)",
         "4c": "Undefined features (C, D and the supplement)",
+        "5": "A recurrent network on 60 and 240 ms",
         "supp_kl": "Divergence between the weights of successive rounds",
         "supp_smc": "SNPE-B and SMC ABC on the GLM",
     },

@@ -102,7 +102,8 @@ def _drawn(a: dict[str, Array]) -> Figure:
         for method, colour, label in (("snpe_b", "black", "baseline"), ("tsnpe", _draw.MODERN, "TSNPE")):
             share = 100 * a[f"{name}.{method}.shares"]
             axes.plot(np.arange(1, ROUNDS + 1), share, "o-", ms=2, color=colour, label=label)
-        axes.set(xlabel="round", ylabel="% bad simulations", ylim=(0, 60), title=SAID[name])
+        axes.set(xlabel="round", ylabel="% bad simulations", ylim=(0, 80))
+        axes.set_title(SAID[name], fontsize=7)
         axes.legend(fontsize=6)
     return figure
 

@@ -39,10 +39,9 @@ def run(work: Work) -> Result:
     arrays |= work.part("snpe_b", lambda: _imputed(work, neuron))
     caption = (
         "Left: two parameter sets of the prior, the paper's noise stream; one has no spike and thus no latency. Right: "
-        "latency against firing rate in simulations of the linear prior 0.5 to 1.5; what SNPE-B's network puts in "
-        "place of an undefined latency, and the mean of those defined. Ours has the seven features of hhfit's set, "
-        "undefined where the paper's are; the accommodation index is undefined below three spikes, where the "
-        "paper has 1000. "
+        "latency against rate in simulations of the linear prior 0.5 to 1.5; what SNPE-B's network puts in place "
+        "of an undefined latency, and the mean of those defined. Ours has the seven features of hhfit's set, undefined "
+        "where the paper's are; the accommodation index is undefined below three spikes where the paper has 1000. "
         "Panel D is a drawing of that layer."
     )
     return Result(caption, _rows(arrays), arrays)

@@ -1,10 +1,13 @@
 """The papers' observations, from their own noise streams."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hhfit.references import Glm
-from hhfit.reproduce import _glm
+from hhfit.reproduce import _coloured, _glm
+from hhfit.reproduce._autapse import ONE, TWO
 from hhfit.reproduce._neurons import CELLS, Neuron, at_hand, observed, strict_features, synthetic
 from hhfit.reproduce._toys import CubeRoot
 from hhfit.reproduce.goncalves2020_4b import STREAM
@@ -107,3 +110,34 @@ def test_shell_lies_one_covariance_from_the_mean():
     step = np.log(samples) - np.log(centre)
     radius = np.linalg.norm(step / np.array([0.01, 0.25]), axis=1)
     np.testing.assert_allclose(radius, 1.0, atol=0.15)
+
+
+@pytest.mark.parametrize(("duration", "expected"), [(60.0, []), (240.0, [89.45, 125.4, 137.9, 146.2, 195.3])])
+def test_coloured_noise_observations_are_those_of_the_paper(duration, expected):
+    cell = _coloured.neuron(duration, "lueckmann2017", 0)
+    response = observed(cell, cell.truth, _coloured.OBSERVED_SEED)
+    assert cell.extract(response)[0, 0] == len(expected)
+    if expected:
+        np.testing.assert_allclose(spike_times(response, cell.protocol.dt), expected, atol=0.051)
+
+
+@pytest.mark.parametrize(("model", "expected"), [(ONE, 0.39), (TWO, 0.49)])
+def test_autapse_fails_as_often_as_the_papers(model, expected):
+    rows = model.simulate(model.prior.sample(2500, 1), 0)
+    # sd of a share of 2500 is 0.01
+    assert abs((~rows.usable).mean() - expected) < 0.02 + 0.02
+
+
+def test_autapse_without_noise_is_the_closed_form():
+    still = replace(ONE, noise=0.0)
+    rate = still.run(np.array([[0.98]]), np.random.default_rng(0))[0]
+    assert np.isclose(rate[11_000], 50 * (1 - np.exp(-0.02 * 100)), rtol=1e-3)
+    assert np.allclose(rate[:1001], 0)
+
+
+def test_one_of_the_papers_traces_has_no_spike():
+    neuron = synthetic("lueckmann2017", "lueckmann2017", 0)
+    low, high = np.log(neuron.prior.interval).T
+    z = np.random.RandomState(123).rand(12)
+    counts = [neuron.extract(observed(neuron, np.exp(f * (low + z * (high - low))), 230))[0, 0] for f in (1.0, 0.9)]
+    assert counts == [3, 0]
