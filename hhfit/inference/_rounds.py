@@ -21,6 +21,12 @@ from hhfit.prior import Prior
 from hhfit.sampled import NOTHING, Sampled
 from hhfit.simulations import Simulations, join
 
+LARGE = 50_000
+"""Simulations per round from which on fewer and larger networks do best."""
+
+PASSES = 100
+"""Passes over the data that the last round makes, time allowing."""
+
 LEAST_USABLE = 20
 """Fewest simulations that a network is trained on."""
 
@@ -33,26 +39,26 @@ class FlowInference(Inference):
 
     Args:
         budget: Rounds and simulations.
-        members: Networks in the mixture.
+        members: Networks in the mixture; 0 for what was calibrated best at that many simulations.
         transforms: Spline layers of each network.
         bins: Bins of each spline.
-        hidden: Units of each hidden layer.
+        hidden: Units of each hidden layer; 0 for what was sharpest at that many simulations.
         embedding: Numbers that the features are condensed to, beside themselves.
         rate: Learning rate at the start.
         decay: Weight decay.
         batch: Simulations per optimiser step.
         epochs: Most passes over the data in a round.
-        steps: Most optimiser steps in the last round.
+        steps: Most optimiser steps in the last round; with many simulations so many more as make 100 passes.
         thin: Whether parameters that a classifier of failures gives no hope of a usable simulation are left out.
         lost_mass: Share of usable simulations that this may cost.
         sampled: Columns of the features that are samples of sweeps, which a recurrent network sums up; none unless
             told.
     """
 
-    members: int = 3
+    members: int = 0
     transforms: int = 3
     bins: int = 8
-    hidden: int = 64
+    hidden: int = 0
     embedding: int = 32
     rate: float = 2e-3
     decay: float = 1e-4
@@ -64,10 +70,20 @@ class FlowInference(Inference):
     sampled: Sampled = NOTHING
 
     @property
+    def is_large(self) -> bool:
+        """Whether there are so many simulations that fewer and larger networks do best."""
+        return self.budget.simulations / self.budget.rounds >= LARGE
+
+    @property
+    def networks(self) -> int:
+        """Networks in the mixture."""
+        return self.members or (2 if self.is_large else 3)
+
+    @property
     def size(self) -> dict[str, int]:
         """Size of every network."""
         names = ("transforms", "bins", "hidden", "embedding")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"hidden": self.hidden or (96 if self.is_large else 64)}
 
     def classifier(
         self, prior: Prior, gathered: list[Simulations], seed: np.random.SeedSequence, region: Region | None = None
@@ -86,7 +102,10 @@ class FlowInference(Inference):
 
     def training(self, steps: int) -> Training:
         """Training settings with at most so many steps."""
-        return Training(rate=self.rate, decay=self.decay, batch=self.batch, epochs=self.epochs, steps=steps)
+        passes = PASSES if steps == self.steps else 0
+        return Training(
+            rate=self.rate, decay=self.decay, batch=self.batch, epochs=self.epochs, steps=steps, passes=passes
+        )
 
 
 def need_usable(which: Array, where: str) -> None:
@@ -140,7 +159,7 @@ def learn(
     split_seed, train_seed, check_seed = seed.spawn(3)
     how = method.training(steps)
     rows = split(len(u), how.validation, split_seed)
-    shape = inputs_shape(scaling, u.shape[1], method.members, method.size)
+    shape = inputs_shape(scaling, u.shape[1], method.networks, method.size)
     start_seed, train_seed = train_seed.spawn(2)
     flows, log = train(
         likelihood((u - region.low) / (region.high - region.low), scaling(x)),

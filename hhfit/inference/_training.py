@@ -26,6 +26,10 @@ class Training:
         validation: Share of the data that is held out; the weights that do best on it are kept.
         clip: Largest norm of the gradient of one network.
         patience: Training ends when no network has improved for so many passes.
+        passes: Passes that many simulations are given though ``steps`` be exceeded, up to ``most_steps``.
+        most_steps: See ``passes``.
+        memory: Share of the running mean of the weights that a step leaves; it is the mean that is validated and kept.
+            Early on the mean runs over a tenth of all steps so far.
     """
 
     rate: float = 2e-3
@@ -36,6 +40,14 @@ class Training:
     validation: float = 0.1
     clip: float = 5.0
     patience: int = 100
+    passes: int = 0
+    most_steps: int = 50_000
+    memory: float = 0.999
+
+    def epochs_of(self, per_epoch: int) -> int:
+        """Passes over data that take so many steps each."""
+        steps = max(self.steps, min(self.passes * per_epoch, self.most_steps))
+        return max(min(self.epochs, steps // per_epoch), 1)
 
 
 @contextmanager
@@ -70,6 +82,35 @@ def _clip(flows: Flows, norm: float) -> None:
     factor = torch.where(torch.isfinite(squares), (norm / (squares.sqrt() + 1e-6)).clamp(max=1.0), 0.0)
     for gradient in gradients:
         gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(factor[:, None, None])
+
+
+class Running:
+    """The running mean of a network's weights: the noise of single steps averages out, as a falling rate would do.
+
+    Args:
+        flows: The network, trained elsewhere.
+        memory: Share of the mean that a step leaves.
+    """
+
+    def __init__(self, flows: Flows, memory: float) -> None:
+        self.memory, self.count = memory, 0
+        self.values = [value.data for value in flows.parameters()]
+        self.mean = [value.clone() for value in self.values]
+
+    def step(self) -> None:
+        """Take the present weights in."""
+        self.count += 1
+        torch._foreach_lerp_(self.mean, self.values, 1 - min(self.memory, (1 + self.count) / (10 + self.count)))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the network have the mean weights for a while."""
+        kept = [value.clone() for value in self.values]
+        torch._foreach_copy_(self.values, self.mean)
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(self.values, kept)
 
 
 Objective = Callable[[Flows, Array, np.random.Generator], torch.Tensor]
@@ -121,9 +162,10 @@ def train(
     members, rng = flows.shape.members, np.random.default_rng(seed)
     size = min(how.batch, len(rows[0]))
     per_epoch = len(rows[0]) // size
-    epochs = max(min(how.epochs, how.steps // per_epoch), 1)
+    epochs = how.epochs_of(per_epoch)
     optimiser = torch.optim.AdamW(flows.parameters(), lr=how.rate, weight_decay=how.decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * per_epoch)
+    mean = Running(flows, how.memory)
     best, least, best_epoch = flows.weights(), np.full(members, np.inf), np.zeros(members)
     said = started = time.monotonic()
     cpu = time.process_time()
@@ -135,14 +177,16 @@ def train(
                 _clip(flows, how.clip)
                 optimiser.step()
                 schedule.step()
+                mean.step()
                 if time.monotonic() - said > 0.5:
                     progress(epoch, epochs, f"validation loss {least.mean():.2f}")
                     said = time.monotonic()
-            loss_held = _validate(flows, objective, rows[1])
-            better = loss_held < least
+            with mean.in_place():
+                loss_held = _validate(flows, objective, rows[1])
+                better = loss_held < least
+                for name, value in flows.weights().items():
+                    best[name][better] = value[better]
             least, best_epoch = np.where(better, loss_held, least), np.where(better, epoch + 1, best_epoch)
-            for name, value in flows.weights().items():
-                best[name][better] = value[better]
             if epoch + 1 - best_epoch.max() >= how.patience:
                 break
     progress(epochs, epochs, f"validation loss {least.mean():.2f}")

@@ -99,7 +99,7 @@ class Inference(FlowInference):
         how = self.training(self.steps if number == self.budget.rounds else self.steps_between)
         apart = held_apart(gathered, how.validation)
         parts = (rows[~apart[rows]], rows[apart[rows]])
-        shape = inputs_shape(scaling, u.shape[1], self.members, self.size)
+        shape = inputs_shape(scaling, u.shape[1], self.networks, self.size)
         flows = before.flows if before else Flows(shape, initial(shape, start_seed))
         from_prior = np.arange(len(u)) < len(gathered[0])
         chance = atomic(u, scaling(pool.x), from_prior, atoms=1 if before is None else self.atoms, anchor=self.anchor)

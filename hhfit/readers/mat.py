@@ -70,9 +70,12 @@ def _of_version_5(path: Path) -> dict[str, Any]:
 
 def _of_version_73(path: Path) -> dict[str, Any]:
     """Numbers in a file of version 7.3, which is HDF5, and those in its structures."""
+    return _hdf5.apart(path, lambda: _numbers(path))
+
+
+def _numbers(path: Path) -> dict[str, Any]:
     import h5py
 
-    _hdf5.check(path)
     found: dict[str, Any] = {}
     with h5py.File(path, "r") as file:
         for holder in (file, *(one for one in file.values() if isinstance(one, h5py.Group) and one.name != "/#refs#")):

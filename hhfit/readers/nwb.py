@@ -26,7 +26,13 @@ def read(path: Path, given: Given = NOTHING) -> Recording:
         InputError: If it is not such a file, or a response has no stimulus.
     """
     with reads(path, "NWB"):
-        _hdf5.check(path)
+        import pynwb  # noqa: F401 - before the fork, so that it is loaded once
+
+        return _hdf5.apart(path, lambda: _read(path, given))
+
+
+def _read(path: Path, given: Given) -> Recording:
+    with reads(path, "NWB"):
         if _nwb1.is_version_1(path):
             return assemble(_nwb1.sweeps(path), given)
         from pynwb import NWBHDF5IO

@@ -4,6 +4,7 @@ import os
 import time
 
 import h5py
+import numpy as np
 import pytest
 
 from hhfit.errors import InputError
@@ -19,35 +20,43 @@ def file(tmp_path):
     return path
 
 
-def loop(_):
+def loop():
     while True:
         pass
 
 
-def test_whole_file_passes(file):
-    _hdf5.check(file)
+def fill():
+    return len(np.ones((2**30,)))
 
 
-@pytest.mark.parametrize(
-    "walk", [loop, lambda _: os.abort(), lambda _: time.sleep(60)], ids=["loops", "dies", "sleeps"]
-)
-def test_file_that_holds_the_library_is_refused(file, monkeypatch, walk):
-    monkeypatch.setattr(_hdf5, "walk", walk)
+def test_what_is_read_comes_back(file):
+    found = _hdf5.apart(file, lambda: h5py.File(file)["group/data"][()])
+    assert found.tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("read", [loop, os.abort, lambda: time.sleep(60)], ids=["loops", "dies", "sleeps"])
+def test_file_that_holds_the_library_is_refused(file, monkeypatch, read):
     monkeypatch.setattr(_hdf5, "PATIENCE", 1)
     monkeypatch.setattr(_hdf5, "SLOWEST", 3.0)
     with pytest.raises(
         InputError, match=r"^cell\.nwb: the HDF5 library does not come to an end on it; .*copy it again"
     ):
-        _hdf5.check(file)
+        _hdf5.apart(file, read)
 
 
-def test_what_the_reader_will_refuse_itself_passes(file):
-    file.write_bytes(file.read_bytes()[:300])
-    _hdf5.check(file)
+def test_a_file_that_asks_for_all_memory_is_refused(file):
+    with pytest.raises(MemoryError):
+        _hdf5.apart(file, fill)
 
 
-def test_walk_looks_at_everything(file, monkeypatch):
-    seen = []
-    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda self, key: seen.append((self.name, key)))
-    _hdf5.walk(file)
-    assert seen == [("/group/data", ())]
+@pytest.mark.parametrize("error", [InputError("mine"), KeyError("mine"), RuntimeError("mine")])
+def test_what_is_raised_comes_back(file, error):
+    def read():
+        raise error
+
+    with pytest.raises((type(error), OSError), match="mine"):
+        _hdf5.apart(file, read)
+
+
+def test_a_large_recording_comes_through_the_pipe(file):
+    assert _hdf5.apart(file, lambda: np.arange(3_000_000)).sum() == 3_000_000 * 2_999_999 // 2
