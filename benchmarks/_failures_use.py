@@ -77,7 +77,7 @@ def three_spikes(lost, bar, options):
     status = np.where(count >= 3, Status.OK, Status.NOT_FINITE)
     u, x = neuron.prior.to_cube(theta), np.zeros((len(theta), 1))
     rows = Simulations(theta[:n], x[:n], status[:n], np.arange(n))
-    found, log = train(u[:n], rows, lost, np.random.SeedSequence(options.seed))
+    found, log = train(u[:n], rows, lost, np.random.SeedSequence(options.seed), ahead=u[n:])
     if found is None:
         return None, False, str(log)
     keeps, valid = found.keeps(u[n:]), count[n:] >= 3

@@ -6,13 +6,14 @@ off. The share of that mass is chosen, and what it came to is measured on rows t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from hhfit.arrays import Array
+from hhfit.errors import InputError
 from hhfit.inference._training import one_thread
 from hhfit.simulations import Simulations
 from hhfit.traces import MACHINE, Status
@@ -85,7 +86,13 @@ def kept(classifier: Classifier | None, u: Array) -> Array:
 
 
 def train(
-    u: Array, rows: Simulations, lost_mass: float, seed: np.random.SeedSequence, within: Array | None = None
+    u: Array,
+    rows: Simulations,
+    lost_mass: float,
+    seed: np.random.SeedSequence,
+    *,
+    ahead: Array,
+    within: Array | None = None,
 ) -> tuple[Classifier | None, dict[str, Any]]:
     """A classifier trained on all rows so far, and what there is to log.
 
@@ -96,11 +103,18 @@ def train(
         rows: The rows.
         lost_mass: Share of usable rows that may be cut off.
         seed: Source of all randomness.
+        ahead: Cube points that the density of this round draws at the observation, shape ``(M, P)``: of their usable
+            mass, too, no larger share is cut off, as a narrow posterior may lie where few rows do.
         within: Rows that the share is meant of, shape ``(N,)``; all by default.
 
     Returns:
         The classifier, ``None`` where it cannot be trained or would cut off nothing worth it, and the log.
+
+    Raises:
+        InputError: If ``lost_mass`` is not a share below one half.
     """
+    if not 0 <= lost_mass < 0.5:
+        raise InputError(f"lost_mass is {lost_mass}, must be from 0 to below 0.5")
     machine = np.isin(rows.status, [int(status) for status in MACHINE])
     log: dict[str, Any] = {"lost_by_machine": int(machine.sum())}
     u, status, usable = u[~machine], rows.status[~machine], rows.usable[~machine]
@@ -113,8 +127,10 @@ def train(
     temperature = _temperature(outside, labels)
     chances = _softmax(outside / temperature)
     chance = chances[:, valid].sum(axis=1)
+    found = Classifier(classes, valid, trained, temperature)
     threshold = _threshold(chance[within], usable[within], lost_mass)
-    found = Classifier(classes, valid, trained, temperature, threshold)
+    threshold = min(threshold, _foretold_threshold(found.chance_usable(ahead), lost_mass))
+    found = replace(found, threshold=threshold)
     log |= {
         "classifier_rows": len(u),
         "classifier_brier": float(np.mean((chance - usable) ** 2)),
@@ -239,6 +255,11 @@ def _threshold(chance: Array, usable: Array, lost_mass: float) -> float:
     count = int(np.floor(lost_mass * usable.sum()))
     if count:
         return float(np.sort(chance[usable])[count])
+    return _foretold_threshold(chance, lost_mass)
+
+
+def _foretold_threshold(chance: Array, lost_mass: float) -> float:
+    """Largest threshold below which at most this share of all chances lies."""
     ordered = np.sort(chance)
     return float(ordered[np.searchsorted(np.cumsum(ordered) / ordered.sum(), lost_mass, side="right")])
 

@@ -54,13 +54,14 @@ class MixtureInference(Inference):
     lost_mass: float = 1e-3
 
     def classifier(
-        self, prior: Prior, gathered: list[Simulations], seed: np.random.SeedSequence
+        self, posterior: "MixturePosterior", gathered: list[Simulations], seed: np.random.SeedSequence
     ) -> tuple[Classifier | None, dict[str, Any]]:
         """What the next round is thinned by, learned from all rows so far, and what there is to log."""
         if not self.thin or len(gathered) == self.budget.rounds:
             return None, {}
-        rows = join(gathered)
-        return train(prior.to_cube(rows.theta), rows, self.lost_mass, seed)
+        rows, prior = join(gathered), posterior.prior
+        ahead = prior.to_cube(posterior.sample(2000, len(gathered)))
+        return train(prior.to_cube(rows.theta), rows, self.lost_mass, seed, ahead=ahead)
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,7 +86,12 @@ class FlowInference(Inference):
         return {name: getattr(self, name) for name in names} | {"hidden": self.hidden or (96 if self.is_large else 64)}
 
     def classifier(
-        self, prior: Prior, gathered: list[Simulations], seed: np.random.SeedSequence, region: Region | None = None
+        self,
+        prior: Prior,
+        gathered: list[Simulations],
+        ahead: Array,
+        seed: np.random.SeedSequence,
+        region: Region | None = None,
     ) -> tuple[Classifier | None, dict[str, Any]]:
         """What the next round is thinned by, learned from all rows so far, and what there is to log.
 
@@ -97,12 +102,13 @@ class FlowInference(Inference):
         rows = join(gathered)
         u = prior.to_cube(rows.theta)
         if region is None:
-            return foretell(u, rows, self.lost_mass, seed)
-        return foretell(u, rows, self.lost_mass / (self.budget.rounds - 1), seed, region.contains(u))
+            return foretell(u, rows, self.lost_mass, seed, ahead=ahead)
+        share = self.lost_mass / (self.budget.rounds - 1)
+        return foretell(u, rows, share, seed, ahead=ahead, within=region.contains(u))
 
     def training(self, steps: int) -> Training:
         """Training settings with at most so many steps."""
-        passes = PASSES if steps == self.steps else 0
+        passes = PASSES if self.is_large and steps == self.steps else 0
         return Training(
             rate=self.rate, decay=self.decay, batch=self.batch, epochs=self.epochs, steps=steps, passes=passes
         )

@@ -57,7 +57,7 @@ class Inference(MixtureInference):
             posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
             classifier = Classifier.from_arrays(arrays)
             if found is None:
-                classifier, foretold = self.classifier(prior, gathered, seeds[3])
+                classifier, foretold = self.classifier(posterior, gathered, seeds[3])
                 log |= {"accepted_proposals": share} | said(posterior, number) | foretold
                 journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
             proposal = posterior.density.projected()

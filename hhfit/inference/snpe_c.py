@@ -72,7 +72,7 @@ class Inference(FlowInference):
             density, log = self._learn(prior, gathered, density, number=number, seed=seeds[1], journal=journal)
             points = density.sample_one(2000, region.x_o, np.random.default_rng(number))
             log |= outcomes(gathered[-1]) | mass(points, prior.contains(prior.from_cube(points)))
-            classifier, foretold = self.classifier(prior, gathered, seeds[3])
+            classifier, foretold = self.classifier(prior, gathered, points, seeds[3])
             log |= {"kept_proposals": share} | foretold
             arrays = density.arrays() | (classifier.arrays() if classifier else {})
             journal.record(f"round-{number:02d}", arrays, log)

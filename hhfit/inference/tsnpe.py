@@ -88,7 +88,7 @@ class Inference(FlowInference):
         points = posterior.sample_cube(2000, number)
         log |= outcomes(gathered[-1]) | drawn | mass(points, prior.contains(prior.from_cube(points)))
         log |= {"inside_region": posterior.inside, "confined": posterior.confined}
-        classifier, foretold = self.classifier(prior, gathered, seeds[4], region)
+        classifier, foretold = self.classifier(prior, gathered, points, seeds[4], region)
         log |= foretold
         cut = replace(region.propose(density, self.quantile, seeds[3]), classifier=classifier)
         journal.record(key, density.arrays() | _truncation.arrays(cut), log)

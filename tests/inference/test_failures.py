@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hhfit import inference
+from hhfit.errors import InputError
 from hhfit.inference import Budget
 from hhfit.inference._failures import Classifier, kept, sift, train
 from hhfit.journal import Memory
@@ -13,7 +14,8 @@ from hhfit.traces import Status
 
 PRIOR = Prior(("a", "b"), ("1", "1"), (Marginal("uniform", 0.0, 1.0), Marginal("uniform", 0.0, 1.0)))
 SEED = np.random.SeedSequence(3)
-QUICK = {"members": 2, "hidden": 16, "steps": 60, "steps_between": 60}
+EVEN = np.random.default_rng(9).random((2000, 2))
+QUICK = {"members": 1, "hidden": 16, "steps": 60, "steps_between": 60}
 METHODS = {
     "tsnpe": QUICK,
     "snpe_c": QUICK,
@@ -35,7 +37,7 @@ def xor(n, seed=0):
 
 def test_it_learns_an_exclusive_or():
     u, status = xor(1500)
-    found, log = train(u, rows_of(u, status), 1e-3, SEED)
+    found, log = train(u, rows_of(u, status), 1e-3, SEED, ahead=EVEN)
     fresh, truth = xor(4000, seed=1)
     right = (found.chance_usable(fresh) > 0.5) == (truth == Status.OK)
     assert right.mean() > 0.97
@@ -47,7 +49,7 @@ def test_it_learns_an_exclusive_or():
 
 def test_it_loses_no_more_than_it_may():
     u, status = xor(3000)
-    found, log = train(u, rows_of(u, status), 0.01, SEED)
+    found, log = train(u, rows_of(u, status), 0.01, SEED, ahead=EVEN)
     fresh, truth = xor(20_000, seed=1)
     lost = np.mean(~found.keeps(fresh[truth == Status.OK]))
     assert lost < 0.02
@@ -55,10 +57,31 @@ def test_it_loses_no_more_than_it_may():
     assert np.mean(found.keeps(fresh[truth != Status.OK])) < 0.2
 
 
+def test_it_spares_a_posterior_where_few_rows_lie():
+    """All but one in a thousand usable rows lie elsewhere; the next round would draw near that one."""
+    u, status = xor(2000)
+    u, status = u[status != Status.OK], status[status != Status.OK]
+    rare = np.array([[0.9, 0.1]]) + 0.01 * np.random.default_rng(1).random((1, 2))
+    u = np.concatenate([u, 0.4 * np.random.default_rng(2).random((2000, 2)), rare])
+    status = np.concatenate([status, np.full(2001, Status.OK)])
+    found, _ = train(u, rows_of(u, status), 0.01, SEED, ahead=EVEN)
+    assert not found.keeps(rare).any()
+    near = rare + 0.01 * np.random.default_rng(3).random((2000, 2))
+    careful, log = train(u, rows_of(u, status), 0.01, SEED, ahead=near)
+    assert careful is None or careful.keeps(near).mean() > 0.95
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.5, float("nan")])
+def test_a_share_that_cannot_be_is_refused(share):
+    u, status = xor(300)
+    with pytest.raises(InputError, match="lost_mass is"):
+        train(u, rows_of(u, status), share, SEED, ahead=EVEN)
+
+
 def test_outcomes_are_told_apart_and_chances_add_up():
     u = np.random.default_rng(0).random((1500, 2))
     status = np.select([u[:, 0] < 0.3, u[:, 0] < 0.6], [Status.SILENT, Status.RUNAWAY], Status.OK)
-    found, _ = train(u, rows_of(u, status), 1e-3, SEED)
+    found, _ = train(u, rows_of(u, status), 1e-3, SEED, ahead=EVEN)
     assert found.classes.tolist() == [Status.OK, Status.SILENT, Status.RUNAWAY]
     assert found.usable.tolist() == [True, True, False]
     chances = found.chances(np.array([[0.1, 0.5], [0.45, 0.5], [0.9, 0.5]]))
@@ -70,7 +93,7 @@ def test_chances_are_calibrated():
     rng = np.random.default_rng(0)
     u = rng.random((3000, 2))
     status = np.where(rng.random(3000) < u[:, 0], Status.OK, Status.RUNAWAY)
-    found, _ = train(u, rows_of(u, status), 0.3, SEED)
+    found, _ = train(u, rows_of(u, status), 0.3, SEED, ahead=EVEN)
     fresh = rng.random((4000, 2))
     assert np.abs(found.chance_usable(fresh) - fresh[:, 0]).mean() < 0.06
 
@@ -82,7 +105,7 @@ def test_chances_are_calibrated():
 def test_it_says_when_there_is_too_little(n, failing, words):
     u = np.random.default_rng(0).random((n, 2))
     status = np.where(np.arange(n) < failing, Status.RUNAWAY, Status.OK)
-    found, log = train(u, rows_of(u, status), 1e-3, SEED)
+    found, log = train(u, rows_of(u, status), 1e-3, SEED, ahead=EVEN)
     assert found is None
     assert words in log["classifier"]
 
@@ -90,7 +113,9 @@ def test_it_says_when_there_is_too_little(n, failing, words):
 def test_it_is_not_used_where_it_foretells_nothing():
     rng = np.random.default_rng(0)
     u = rng.random((600, 2))
-    found, log = train(u, rows_of(u, np.where(rng.random(600) < 0.5, Status.OK, Status.RUNAWAY)), 1e-3, SEED)
+    found, log = train(
+        u, rows_of(u, np.where(rng.random(600) < 0.5, Status.OK, Status.RUNAWAY)), 1e-3, SEED, ahead=EVEN
+    )
     assert found is None
     assert log["classifier"].startswith("not used")
 
@@ -99,15 +124,15 @@ def test_what_the_machine_lost_is_counted_and_teaches_nothing():
     u, status = xor(1500)
     lost = np.arange(1500) % 10 == 0
     spoilt = np.where(lost, Status.TIMEOUT, status)
-    found, log = train(u, rows_of(u, spoilt), 1e-3, SEED)
-    without, _ = train(u[~lost], rows_of(u[~lost], status[~lost]), 1e-3, SEED)
+    found, log = train(u, rows_of(u, spoilt), 1e-3, SEED, ahead=EVEN)
+    without, _ = train(u[~lost], rows_of(u[~lost], status[~lost]), 1e-3, SEED, ahead=EVEN)
     assert log["lost_by_machine"] == 150
     assert np.array_equal(found.chances(u), without.chances(u))
 
 
 def test_it_is_the_same_after_storage():
     u, status = xor(800)
-    found, _ = train(u, rows_of(u, status), 1e-3, SEED)
+    found, _ = train(u, rows_of(u, status), 1e-3, SEED, ahead=EVEN)
     again = Classifier.from_arrays(found.arrays() | {"other": np.zeros(2)})
     assert np.array_equal(found.chances(u), again.chances(u))
     assert again.threshold == found.threshold
