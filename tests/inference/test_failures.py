@@ -67,7 +67,7 @@ def test_it_spares_a_posterior_where_few_rows_lie():
     found, _ = train(u, rows_of(u, status), 0.01, SEED, ahead=EVEN)
     assert not found.keeps(rare).any()
     near = rare + 0.01 * np.random.default_rng(3).random((2000, 2))
-    careful, log = train(u, rows_of(u, status), 0.01, SEED, ahead=near)
+    careful, _ = train(u, rows_of(u, status), 0.01, SEED, ahead=near)
     assert careful is None or careful.keeps(near).mean() > 0.95
 
 
