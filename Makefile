@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/hhfit demo --out $(DEMO) --overwrite
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 install: $(VENV)/.installed
 

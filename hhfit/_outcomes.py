@@ -1,4 +1,4 @@
-"""The kernel that names the outcome of finite traces; ``outcomes`` explains the limits."""
+"""The kernel that names the outcome of traces; ``outcomes`` explains the limits."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from hhfit.arrays import Array
 from hhfit.traces import Status
 
 _OK, _SILENT, _SPONTANEOUS, _BLOCK = (int(s) for s in (Status.OK, Status.SILENT, Status.SPONTANEOUS, Status.BLOCK))
+_NOT_FINITE, _RUNAWAY = int(Status.NOT_FINITE), int(Status.RUNAWAY)
 _DIVERGING, _SOLVER = int(Status.DIVERGING), int(Status.SOLVER)
 _STRIDE, _RISE = 0.1, 2.0
 """Spikes and swings are looked for at this sampling [ms]; a spike rises within this time [ms]."""
@@ -50,6 +51,15 @@ class Stimulus(NamedTuple):
 
 
 _jit = numba.njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+@_jit
+def _impossible(v: Array, lowest: float, highest: float) -> int:
+    """How many samples lie outside, or are no numbers; one pass without a branch."""
+    count = 0
+    for i in range(v.size):
+        count += not (v[i] >= lowest and v[i] <= highest)
+    return count
 
 
 @_jit
@@ -154,6 +164,8 @@ def _blocked(v: Array, stimulus: Stimulus, times: Array, plateau: float, ripple:
 @_jit
 def _sweep(v: Array, command: Array, stimulus: Stimulus, limits: Numbers, times: Array) -> int:
     on, dt = stimulus.on, stimulus.dt
+    if _impossible(v, limits.lowest, limits.highest):
+        return _RUNAWAY if np.isfinite(v).all() else _NOT_FINITE
     stride, lag = max(round(_STRIDE / dt), 1), max(round(_RISE / dt), 1)
     least = 1e-6 if v.itemsize == 8 else 5e-5
     if _stands(v, command, max(round(limits.still / dt), 20), least):
@@ -175,26 +187,25 @@ def _sweep(v: Array, command: Array, stimulus: Stimulus, limits: Numbers, times:
 
 
 @numba.njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, cache=True)
-def name(response: Array, rows: Array, command: Array, stimuli: Array, dt: float, limits: Numbers) -> Array:
-    """Outcomes of some rows of finite traces ``(N, S, T)`` [mV], shape ``(len(rows),)``.
+def name(response: Array, command: Array, stimuli: Array, dt: float, limits: Numbers) -> Array:
+    """Outcomes of traces ``(N, S, T)`` [mV], shape ``(N,)``.
 
     Args:
         response: The traces.
-        rows: Row numbers.
         command: Command, shape ``(S, T)``.
         stimuli: First sample of the stimulus of every sweep, the one after its last, and whether it depolarises,
             shape ``(S, 3)``.
         dt: Sampling step [ms].
         limits: The limits.
     """
-    order = np.array([_SOLVER, _DIVERGING, _SPONTANEOUS, _BLOCK, _OK, _SILENT])
-    found = np.empty(rows.size, np.int64)
+    order = np.array([_NOT_FINITE, _RUNAWAY, _SOLVER, _DIVERGING, _SPONTANEOUS, _BLOCK, _OK, _SILENT])
+    found = np.empty(len(response), np.int64)
     times = np.empty(1000, np.int64)
-    for k in range(rows.size):
+    for k in range(len(response)):
         first = order.size - 1
         for s in range(response.shape[1]):
             stimulus = Stimulus(stimuli[s, 0], stimuli[s, 1], stimuli[s, 2] > 0, dt)
-            one = _sweep(response[rows[k], s], command[s], stimulus, limits, times)
+            one = _sweep(response[k, s], command[s], stimulus, limits, times)
             for place in range(order.size):
                 if order[place] == one:
                     first = min(first, place)

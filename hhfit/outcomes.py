@@ -121,12 +121,7 @@ def judge(response: Array, protocol: Protocol, limits: Limits = Limits()) -> Arr
         return np.full(n, Status.OK)
     from hhfit import _outcomes
 
-    low, high = response.min(axis=(1, 2)), response.max(axis=(1, 2))
-    finite = np.isfinite(low) & np.isfinite(high)
-    inside = finite & (np.where(finite, low, 0.0) >= limits.lowest) & (np.where(finite, high, 0.0) <= limits.highest)
-    status = np.where(finite, Status.RUNAWAY, Status.NOT_FINITE)
     windows = [protocol.samples(*window) for window in protocol.windows]
     ends = [(w.start, w.stop, up) for w, up in zip(windows, protocol.amplitude > 0, strict=True)]
-    rows, numbers = np.flatnonzero(inside), _outcomes.Numbers(**asdict(limits))
-    status[rows] = _outcomes.name(response, rows, protocol.command, np.array(ends), protocol.dt, numbers)
-    return status
+    numbers = _outcomes.Numbers(**asdict(limits))
+    return _outcomes.name(np.ascontiguousarray(response), protocol.command, np.array(ends), protocol.dt, numbers)

@@ -63,7 +63,7 @@ def failures(names: Iterable[str]) -> frozenset[Status]:
         >>> sorted(s.name.lower() for s in failures(["silent"]))
         ['crashed', 'not_finite', 'silent', 'solver', 'timeout']
     """
-    known = {status.name.lower(): status for status in Status if status is not Status.OK}
+    known, names = {status.name.lower(): status for status in Status if status is not Status.OK}, list(names)
     for name in names:
         if name not in known:
             raise InputError(f"fail_on names the outcome {name!r}, must be among {', '.join(known)}")

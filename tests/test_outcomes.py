@@ -175,5 +175,6 @@ def test_settings_refuse_an_unknown_outcome():
     from hhfit.pipeline import Settings
 
     assert Status.BLOCK in Settings(fail_on="silent, block").failures
+    assert Settings().failures == FAILED
     with pytest.raises(InputError, match="fail_on names the outcome 'slient'"):
         Settings(fail_on="slient")
