@@ -88,7 +88,8 @@ def three_spikes(lost, bar, options):
         f"foretold {log['classifier_lost_mass']:.4f}; failed simulations per usable one {wasted:.2f}x fewer; "
         f"Brier {log['classifier_brier']:.3f}"
     )
-    return float(after / before), after / before >= bar and gone <= 2 * lost + 0.002, detail
+    chance = 2 * np.sqrt(lost / valid.sum())
+    return float(after / before), after / before >= bar and gone <= lost + chance, detail
 
 
 def autapse(which, method, options):
