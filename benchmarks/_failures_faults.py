@@ -69,6 +69,9 @@ def growing(v, t, rng):
     return np.clip(v + size * np.exp(-(t[-1] - t) * kilohertz / cycles) * wave, -190.0, 190.0)
 
 
+MOST_COST = 0.2
+"""Largest share of a simulating call that judging may take."""
+
 FAULTS = {
     "NaN": (lambda v, t, rng: np.full_like(v, np.nan), Status.NOT_FINITE),
     "overflow": (lambda v, t, rng: v * np.float64(10.0) ** np.minimum(np.arange(len(v)), 400), Status.NOT_FINITE),
@@ -144,7 +147,8 @@ def cost(options):
         judge(response, short)
         times.append(time.process_time())
         ratios.append((times[2] - times[1]) / (times[1] - times[0]))
-    return float(np.median(ratios)), True, "of the call that simulates and judges"
+    share = float(np.median(ratios))
+    return share, share <= MOST_COST, "of the call that simulates and judges"
 
 
 def rows():
@@ -154,5 +158,5 @@ def rows():
         table[f"faults {simulator}"] = ("share named rightly", ">= 0.99, none ok", lambda o, s=simulator: faults(s, o))
     table["false alarms, simulations"] = ("share", "<= 0.001", false_alarms)
     table["false alarms, recordings"] = ("share", "<= 0.001", recordings)
-    table["cost of judging"] = ("share", "", cost)
+    table["cost of judging"] = ("share", f"<= {MOST_COST} (ours)", cost)
     return table

@@ -69,6 +69,8 @@ class Settings:
         predictions: Draws that are simulated again for the posterior prediction.
         fail_on: Outcomes that count as failed simulations, separated by commas, beside those that leave no trace
             (not_finite, solver, timeout, crashed): of silent, spontaneous, block, runaway, diverging.
+        lost_mass: Share of usable simulations that sequential methods may lose by leaving parameters out that promise
+            a failure; 0 leaves out next to none.
 
     Raises:
         InputError: If a number cannot be.
@@ -85,6 +87,7 @@ class Settings:
     samples: int = 10_000
     predictions: int = 100
     fail_on: str = "runaway,diverging"
+    lost_mass: float = 1e-3
 
     def __post_init__(self) -> None:
         for name in ("samples", "predictions"):
@@ -96,6 +99,8 @@ class Settings:
             raise InputError(f"tolerance is {self.tolerance}, must be from 0 to below 10")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
+        if not 0 <= self.lost_mass < 0.5:
+            raise InputError(f"lost_mass is {self.lost_mass}, must be from 0 to below 0.5")
         _ = self.failures
 
     @property
@@ -132,13 +137,15 @@ class Fit:
         return self.features(recording.response[None], recording.protocol)[0]
 
     def inference(self, method: str, budget: Budget) -> Inference:
-        """An inference method that learns the embedding of the feature set.
+        """An inference method that learns the embedding of the feature set and leaves out what will fail.
 
         Raises:
             UnsupportedError: If it cannot.
         """
         sampled = self.features.sampled(self.prepared.recording.protocol)
-        return inference.get(method, budget, **({"sampled": sampled} if self.features.embedding else {}))
+        own = {"sampled": sampled} if self.features.embedding else {}
+        found = inference.get(method, budget, **own)
+        return replace(found, lost_mass=self.settings.lost_mass) if hasattr(found, "lost_mass") else found
 
     @property
     def task(self) -> Simulation:

@@ -178,3 +178,10 @@ def test_settings_refuse_an_unknown_outcome():
     assert Settings().failures == FAILED
     with pytest.raises(InputError, match="fail_on names the outcome 'slient'"):
         Settings(fail_on="slient")
+
+
+def test_settings_refuse_to_lose_most_of_what_is_usable():
+    from hhfit.pipeline import Settings
+
+    with pytest.raises(InputError, match=r"lost_mass is 0.5, must be from 0 to below 0.5"):
+        Settings(lost_mass=0.5)

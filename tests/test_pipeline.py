@@ -175,6 +175,13 @@ def interrupt(stage, done, total, note):
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("method", ["tsnpe", "snpe_a", "snpe_b", "snpe_c", "snpe_c_mixture"])
+def test_what_may_be_lost_reaches_the_method(recording, neuron, method):
+    settings = replace(SETTINGS, method=method, lost_mass=0.02)
+    planned = pipeline.plan(recording, neuron, settings, CORRECTIONS, {})
+    assert planned.inference(method, settings.budget).lost_mass == 0.02
+
+
 def test_area_is_fitted_on_request(recording, neuron, tmp_path):
     settings = pipeline.replace(SETTINGS, rounds=1, simulations=60)
     result = pipeline.fit(recording, neuron, settings, Corrections(fit_area=True), out=tmp_path / "run", workers=1)

@@ -76,6 +76,10 @@ def fit(  # noqa: PLR0913 - one argument per option
             "spontaneous, block, runaway, diverging."
         ),
     ] = "runaway,diverging",
+    lost_mass: Annotated[
+        float,
+        typer.Option(help="Share of usable simulations that may be lost by leaving out parameters that will fail."),
+    ] = 0.001,
     ljp: LiquidJunction = NAN,
     bridge: Bridge = NAN,
     temperature: Temperature = NAN,
@@ -116,7 +120,15 @@ def fit(  # noqa: PLR0913 - one argument per option
     fixed = fixed_values(neuron, values or [])
     neuron = neuron.with_values(fixed).with_priors(dict.fromkeys(fixed))
     settings = pipeline.Settings(
-        features, method, simulator, simulations, rounds, seed, tolerance=tolerance, fail_on=fail_on
+        features,
+        method,
+        simulator,
+        simulations,
+        rounds,
+        seed,
+        tolerance=tolerance,
+        fail_on=fail_on,
+        lost_mass=lost_mass,
     )
     measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
     corrections = replace(corrections, sweeps=fitted.of(measured), validation=kept.of(measured))
