@@ -156,7 +156,8 @@ def novelty_allen(options):
         areas = {cell: 1e8 * area if kind == "published" else np.nan for cell, area in PUBLISHED.items()}
         found = {cell: allen_p(options, paths[cell], area) for cell, area in areas.items()}
         counts.append(sum(p is not None and p < 0.05 for p in found.values()))
-        said.append(f"{kind} area: " + ", ".join(f"{cell} p {p if p is None else round(p, 3)}" for cell, p in found.items()))
+        told = [f"{cell} p {p if p is None else round(p, 3)}" for cell, p in found.items()]
+        said.append(f"{kind} area: {', '.join(told)}")
     return row(min(counts), f"of {len(PUBLISHED)}", ">= 2 of 3", min(counts) >= 2, "; ".join(said))
 
 

@@ -62,7 +62,8 @@ def check(
         show_verdict(checks)
         if checks.get("sensitivity"):
             stdout.print("if an assumption were wrong:", style="bold")
-            for sentence in diagnostics.sentences(checks["sensitivity"]["rows"]):
+            units = {name: row["unit"] for name, row in checks["parameters"].items()}
+            for sentence in diagnostics.sentences(checks["sensitivity"]["rows"], units):
                 stdout.print(f"  {sentence}", markup=False)
     raise typer.Exit(3 if checks["verdict"]["word"] == diagnostics.BAD else 0)
 

@@ -109,16 +109,21 @@ def sensitivity(
     return rows
 
 
-def sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def sentences(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str]) -> list[str]:
     """What a sensitivity table says, largest shift first: one sentence per change.
 
+    Args:
+        rows: As of ``sensitivity``.
+        units: Unit of every parameter, by name.
+
     Example:
-        >>> sentences([{"assumption": "ljp +10 mV", "largest": "v_t", "shift": {"v_t": 9.9}, "shift_sd": {"v_t": 4.2}}])
-        ['ljp +10 mV moves v_t by +9.9 (+4.2 posterior sd).']
+        >>> rows = [{"assumption": "ljp +10 mV", "largest": "v_t", "shift": {"v_t": 9.9}, "shift_sd": {"v_t": 4.2}}]
+        >>> sentences(rows, {"v_t": "mV"})
+        ['ljp +10 mV moves v_t by +9.9 mV (+4.2 posterior sd).']
     """
     ordered = sorted(rows, key=lambda row: -abs(row["shift_sd"][row["largest"]]))
     return [
         f"{row['assumption']} moves {row['largest']} by {row['shift'][row['largest']]:+.3g} "
-        f"({row['shift_sd'][row['largest']]:+.1f} posterior sd)."
+        f"{units[row['largest']]} ({row['shift_sd'][row['largest']]:+.1f} posterior sd)."
         for row in ordered
     ]
