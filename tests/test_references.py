@@ -141,3 +141,17 @@ def test_posterior_given_undefined_features_is_that_of_simulations_like_it(at_ra
     error = 4 * exact.std(axis=0) / np.sqrt(near.sum()) + 0.01
     assert (np.abs(theta[near].mean(axis=0) - exact.mean(axis=0)) < error).all()
     assert theta[near].std(axis=0) == pytest.approx(exact.std(axis=0), rel=0.15)
+
+
+@pytest.mark.parametrize("x_o", [np.array([0.4, -0.2, 0.6]), np.array([0.0, 3.7, 2.6]), np.array([1.4, 0.8, np.nan])])
+def test_divergence_is_that_of_shifted_normals(x_o):
+    from scipy.stats import multivariate_normal
+
+    problem = references.Undefined(references.normal(np.ones(2), np.eye(2)), at_random=True)
+    readings = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])[np.isfinite(x_o)] / problem.sd
+    precision = np.eye(2) + readings.T @ readings
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ readings.T @ (x_o[np.isfinite(x_o)] / problem.sd)
+    for shift in (np.zeros(2), np.array([0.1, -0.05])):
+        other = multivariate_normal(mean + shift, covariance)
+        assert problem.divergence(x_o, other.logpdf) == pytest.approx(0.5 * shift @ precision @ shift, abs=1e-6)
