@@ -176,7 +176,7 @@ def allen_p(options, path, area):
 def junction(options):
     """Largest error of the shift that the report names for +-10 mV of junction potential, against whole refits."""
     recipe = example.recipe()
-    settings = pipeline.Settings(simulations=1500 if options.quick else 3000, rounds=3, seed=options.seed)
+    settings = pipeline.Settings(simulations=3000 if options.quick else 10_000, rounds=3, seed=options.seed)
     corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
     planned = pipeline.plan(example.load(), models.load(recipe["model"]), settings, corrections, example.truth())
     changes = [each for each in diagnostics.DESIGN if each.name == "ljp"]

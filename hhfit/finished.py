@@ -2,7 +2,7 @@
 
 result = reopen(folder)                    # the FitResult, nothing learned again
 rewrite(folder)                            # report.html and figures once more
-add_sensitivity(folder, simulations=1500)  # what would change if an assumption were wrong
+add_sensitivity(folder, simulations=3000)  # what would change if an assumption were wrong
 add_robust(folder)                         # the posterior when some features cannot be met
 """
 
@@ -29,7 +29,7 @@ from hhfit.run import RunDirectory
 from hhfit.simulations import Simulations, join
 from hhfit.workers import Workers
 
-REFITS = 1500
+REFITS = 3000
 """Simulations of each refit under another assumption."""
 
 ROUNDS = 3

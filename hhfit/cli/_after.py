@@ -33,7 +33,7 @@ def check(
     robust: Annotated[
         bool, typer.Option("--robust", help="Infer again while ignoring features that the model cannot meet.")
     ] = False,
-    simulations: Annotated[int, typer.Option(min=150, help="Simulations of each refit of --sensitivity.")] = 1500,
+    simulations: Annotated[int, typer.Option(min=150, help="Simulations of each refit of --sensitivity.")] = 3000,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:

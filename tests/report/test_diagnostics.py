@@ -260,6 +260,19 @@ def test_sensitivity_reports_the_shift_and_its_size():
     assert last.startswith("e_na")
 
 
+def test_sensitivity_names_the_shift_that_stands_out_from_what_the_refits_do_not_know():
+    rng = np.random.default_rng(1)
+    samples = rng.normal([-60.0, 0.1], [2.0, 0.005], (4000, 2))
+    reference = rng.normal([-60.0, 0.1], [2.5, 0.05], (4000, 2))  # a small refit hardly knows g_m
+
+    def refit(assumption):
+        return rng.normal([-60.0 + assumption.change, 0.13], [2.5, 0.05], (4000, 2))
+
+    row = diagnostics.sensitivity(samples, ["v_t", "g_m"], refit, diagnostics.DESIGN[:1], reference=reference)[0]
+    assert abs(row["shift_sd"]["g_m"]) > abs(row["shift_sd"]["v_t"])
+    assert row["largest"] == "v_t"
+
+
 def test_sensitivity_refuses_another_set_of_parameters():
     with pytest.raises(InputError, match="ljp \\+10 mV"):
         diagnostics.sensitivity(np.zeros((10, 2)), ["a", "b"], lambda _: np.zeros((10, 3)))
