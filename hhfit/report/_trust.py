@@ -25,7 +25,7 @@ def lines(result: FitResult) -> list[Line]:
     """Every check that is one number."""
     checks = result.checks
     boundary, undefined = checks["boundary_mass"], int(np.isnan(result.x_o[result.checked]).sum())
-    distance = checks["standardized_distance"]
+    distance = _distance(checks["features"])
     return [
         *_coverage(checks["calibration"]),
         Line("Posterior mass outside the prior's range", _percent(checks["leaked_mass"]), "0 %"),
@@ -40,9 +40,9 @@ def lines(result: FitResult) -> list[Line]:
         Line("Simulations that failed", _percent(1.0 - float(result.simulations.usable.mean())), "small; see below"),
         Line("Predictions from the posterior that failed", _percent(checks["predictive_failed"]), "below 10 %"),
         Line(
-            "Distance of predicted from recorded features, all together [sd of what the prior predicts]",
+            "Distance of predictions from the recording, per feature [sd of what the prior predicts]",
             "–" if distance is None else f"{distance:.2g}",
-            f"below 1 is close; {len(checks['features'])} features compared",
+            "far below 1.4, the distance of draws from the prior",
         ),
         Line(
             "Features that the recording does not have (such as a spike width without spikes)",
@@ -62,6 +62,12 @@ def _coverage(test: dict[str, Any]) -> list[Line]:
         of = f"The same for the {local['n']} simulations most like the recording"
         found.append(Line(of, _percent(local["coverage"]["0.9"]), _near(local["n"])))
     return found
+
+
+def _distance(features: list[dict[str, Any]]) -> float | None:
+    """Root mean square over features of the distance of single draws."""
+    squares = [row["distance"] ** 2 for row in features if row["distance"] is not None]
+    return float(np.mean(squares)) ** 0.5 if squares else None
 
 
 def _near(n: int) -> str:
