@@ -113,18 +113,27 @@ def row_generator(seed: int, index: int, sweep: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, index * 4096 + sweep]))
 
 
+def need_rates(model: Model, name: str) -> None:
+    """Raise unless all channels of a model are written as rates.
+
+    Raises:
+        UnsupportedError: If one is in NMODL.
+    """
+    for mechanism in model.mechanisms:
+        raise UnsupportedError(
+            f"{model.name}: simulator {name!r} cannot run {mechanism.file}, which is NMODL; take --simulator neuron"
+        )
+
+
 def need_point(model: Model, name: str) -> None:
     """Raise unless a model is of one compartment, with channels of rates alone.
 
     Raises:
         UnsupportedError: If it has a morphology or a channel in NMODL.
     """
-    for mechanism in model.mechanisms:
-        raise UnsupportedError(
-            f"{model.name}: simulator {name!r} cannot run {mechanism.file}, which is NMODL; take --simulator neuron"
-        )
+    need_rates(model, name)
     if model.morphology is not None:
         raise UnsupportedError(
             f"{model.name}: simulator {name!r} runs cells of one compartment only, and this one has a morphology; "
-            "take --simulator neuron"
+            "take --simulator batched or neuron"
         )
