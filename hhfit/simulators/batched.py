@@ -31,7 +31,6 @@ class Simulator(Base):
         scheme: One of ``SCHEMES``, or ``"auto"``: the model's own, else sequential exponential Euler with
             noise or a morphology and RK4 without.
         precision: ``"float64"`` or ``"float32"``.
-        threads: Threads over blocks; one by default, since hhfit runs one process per core.
 
     Raises:
         InputError: If the scheme or the precision is unknown.
@@ -40,7 +39,6 @@ class Simulator(Base):
 
     scheme: str = "auto"
     precision: str = "float64"
-    threads: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -180,8 +180,12 @@ def test_batched_and_neuron_agree_on_spikes(quiet):
 
 def test_threads_do_not_change_a_bit(cell):
     theta = cell.prior.sample(70, seed=5)
-    one, two = (batched.Simulator(cell, STEPS, threads=n)(theta, 3).response for n in (1, 2))
-    assert np.array_equal(one, two)
+    one, two = (batched.Simulator(cell, STEPS, threads=n)(theta, 3) for n in (1, 2))
+    assert np.array_equal(one.response, two.response)
+    assert np.array_equal(one.status, two.status)
+    assert len(np.unique(one.status)) > 1
+    alone = batched.Simulator(cell, STEPS, threads=2)(theta[:1], 3)
+    assert np.array_equal(alone.response[0], one.response[0])
 
 
 def test_values_are_not_part_of_the_kernel(cell):
@@ -203,6 +207,8 @@ def test_unknown_scheme_and_precision_are_refused(cell):
         batched.Simulator(cell, STEPS, scheme="euler")
     with pytest.raises(InputError, match="precision is 'float16'"):
         batched.Simulator(cell, STEPS, precision="float16")
+    with pytest.raises(InputError, match="threads is 0, must be at least 1"):
+        batched.Simulator(cell, STEPS, threads=0)
 
 
 def test_a_simulator_travels_to_another_process(cell):
