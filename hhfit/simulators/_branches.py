@@ -4,6 +4,7 @@ Per step every compartment adds what its membrane does to the implicit equation 
 solved along the tree (Hines 1984, Int J Biomed Comput 15:69), and every compartment finishes its step alone.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -230,9 +231,8 @@ def generate(model: Model, precision: str, noisy: bool) -> Kernel:
     lanes, regions, names, calls = _kernel.LANES[precision], {}, {}, []
     for k, (name, region) in enumerate(there.items()):
         writer = _kernel.Writer(equations[name], precision, first=states + 2, shared=1)
-        phases = [
-            _kernel.indented(b, lanes, 12) for b in (writer.membrane(states, states + 1), writer.advance(states + 1))
-        ]
+        bodies = writer.membrane(states, states + 1), writer.advance(states + 1)
+        phases = [_kernel.indented(_renumbered(body), lanes, 12) for body in bodies]
         called = [names.setdefault(body, f"phase_{len(names)}") for body in phases]
         calls.append([f"{function}(s[{k}], x, members[ends[{k}] : ends[{k + 1}]])" for function in called])
         regions[name] = Region(region, equations[name], tuple(writer.nodes))
@@ -243,3 +243,10 @@ def generate(model: Model, precision: str, noisy: bool) -> Kernel:
     before, after = ("\n".join(f"{20 * ' '}{call}" for call in phase) for phase in zip(*calls, strict=True))
     loops = LOOPS.format(noisy=noisy, membranes=before, advances=after)
     return Kernel(head + each + loops, compartments, regions, states, precision)
+
+
+def _renumbered(body: list[str]) -> list[str]:
+    """Statements with their intermediate results numbered from 0, so that regions of the same currents share a text."""
+    numbers: dict[str, int] = {}
+    name = re.compile(r"\bn(\d+)(?=[a-d]\b)")
+    return [name.sub(lambda found: f"n{numbers.setdefault(found.group(1), len(numbers))}", line) for line in body]

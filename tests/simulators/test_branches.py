@@ -22,7 +22,7 @@ def bush(noise=0.0, sections=None):
     base = model.dump(model.load("ball_and_stick"))
     kept = {name: {**q, "prior": None} for name, q in base["quantities"].items()}
     numbers = {name: {k: v for k, v in q.items() if v is not None} for name, q in kept.items()}
-    numbers |= {"g_s": free(100.0, "mS/cm2"), "g_d": free(20.0, "mS/cm2"), "c_d": free(1.5, "uF/cm2")}
+    numbers |= {"g_na": free(100.0, "mS/cm2"), "g_na_dendrite": free(20.0, "mS/cm2"), "c_d": free(1.5, "uF/cm2")}
     numbers |= {"ra_d": free(120.0, "ohm*cm"), "ra_a": free(80.0, "ohm*cm"), "wide": free(4.0, "um")}
     numbers |= {"long": free(200.0, "um"), "noise": {"value": noise, "unit": "uA/cm2*ms^0.5"}}
     points = [[0, 0, 0, 3], [30, 0, 0, 3], [60, 40, 0, 1], [60, 90, 0, 1.5]]
@@ -37,10 +37,10 @@ def bush(noise=0.0, sections=None):
         "axon": {"parent": "soma", "at": 0.0, "length": 150, "diameter": 1},
         "hillock": {"parent": "soma", "at": 0.0, "region": "axon", "length": 40, "diameter": 2},
     }
+    own = {"channels": base["morphology"]["regions"]["dendrite"]["channels"]}
     regions = {
-        "soma": {"channels": {"na": "g_s"}},
-        "dendrite": {"capacitance": "c_d", "axial_resistance": "ra_d", "channels": {"na": "g_d", "m": 0}},
-        "axon": {"axial_resistance": "ra_a", "channels": {"na": "2 * g_s", "m": 0}},
+        "dendrite": {"capacitance": "c_d", "axial_resistance": "ra_d", **own},
+        "axon": {"axial_resistance": "ra_a", **own},
     }
     shape = {"axial_resistance": "r_axial", "sections": sections or drawn, "regions": regions if not sections else {}}
     return model.build({**base, "quantities": numbers, "morphology": shape}, "bush")
@@ -186,6 +186,13 @@ def test_the_kernel_depends_neither_on_values_nor_on_the_number_of_compartments(
     longer = cell.with_values({"length": 800.0, "e_na": 40.0})
     assert sum(_compartments.segments(longer).values()) > sum(_compartments.segments(cell).values())
     assert batched.Simulator(cell, STEPS).kernel.source == batched.Simulator(longer, STEPS).kernel.source
+
+
+def test_regions_of_the_same_currents_share_a_text():
+    """The four regions of the pyramidal cell are two kinds: with the M current and without."""
+    source = batched.Simulator(model.load("pyramidal"), STEPS).kernel.source
+    assert source.count("def phase_") == 4
+    assert source.count("phase_2(s[") == source.count("phase_3(s[") == 3
 
 
 def test_a_cell_of_too_many_compartments_is_refused(cell):
