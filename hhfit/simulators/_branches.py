@@ -147,14 +147,12 @@ class Kernel:
         compartments: What it is solved on.
         regions: Its regions, by name.
         states: State variables of a compartment at most.
-        precision: ``"float64"`` or ``"float32"``.
     """
 
     source: str
     compartments: Tree
     regions: Mapping[str, Region]
     states: int
-    precision: str
 
     @property
     def shared(self) -> tuple[Array | int, ...]:
@@ -180,7 +178,7 @@ class Kernel:
             axial, scale = self._axial(values, charges)
         noise = values.get(NOISE, np.zeros(len(theta))) / np.sqrt(dt)
         drive = scale * np.array([np.full(len(theta), PA_PER_UM2_IN_UA_PER_CM2), noise])
-        return tuple(part.astype(self.precision) for part in (states, rows, axial, drive))
+        return states, rows, axial, drive
 
     def _axial(self, values: Mapping[str, Array], charges: Mapping[str, Array]) -> tuple[Array, Array]:
         """``axial`` of the kernel, and by how much a density changes the electrode's equation, from dt/C of regions.
@@ -242,7 +240,7 @@ def generate(model: Model, precision: str, noisy: bool) -> Kernel:
     each = "".join(EACH.format(name=name, part=lanes // _kernel.WAYS, body=body) for body, name in names.items())
     before, after = ("\n".join(f"{20 * ' '}{call}" for call in phase) for phase in zip(*calls, strict=True))
     loops = LOOPS.format(noisy=noisy, membranes=before, advances=after)
-    return Kernel(head + each + loops, compartments, regions, states, precision)
+    return Kernel(head + each + loops, compartments, regions, states)
 
 
 def _renumbered(body: list[str]) -> list[str]:

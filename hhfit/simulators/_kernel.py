@@ -130,13 +130,11 @@ class Kernel:
         source: Its Python text, complete in itself.
         equations: What it integrates.
         nodes: What it reads for every simulation, in order.
-        precision: ``"float64"`` or ``"float32"``.
     """
 
     source: str
     equations: System
     nodes: tuple[Node, ...]
-    precision: str
 
     @property
     def shared(self) -> tuple[Array | int, ...]:
@@ -150,7 +148,7 @@ class Kernel:
         scale = PA_PER_UM2_IN_UA_PER_CM2 / values["area"]
         fixed = [*initial(model, values), dt / values["capacitance"], scale, noise]
         own = self.equations.graph.evaluate(self.nodes, {**values, DT: np.full(len(theta), dt)})
-        return (np.vstack([*fixed, own]).astype(self.precision),)
+        return (np.vstack([*fixed, own]),)
 
 
 def initial(model: Model, values: Mapping[str, Array]) -> list[Array]:
@@ -182,7 +180,7 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
     ]()
     constants = f"STATES = {n_states}\nROWS = {n_states + 3 + len(writer.nodes)}\nEXTRA = ROWS * LANES"
     loop = POINT.format(noisy=noisy, part=writer.lanes // WAYS, body=indented(body, writer.lanes, 24))
-    return Kernel(functions(precision, constants) + loop, equations, tuple(writer.nodes), precision)
+    return Kernel(functions(precision, constants) + loop, equations, tuple(writer.nodes))
 
 
 def functions(precision: str, constants: str) -> str:

@@ -79,7 +79,9 @@ class Simulator(Base):
         command = np.ascontiguousarray(self.protocol.command, dtype=self.precision)
         response = np.empty((len(theta), *command.shape), self.precision)
         padded = np.minimum(np.arange(-(-len(theta) // lanes) * lanes), len(theta) - 1)
-        inputs, shared = self.kernel.inputs(self.model, theta[padded], self.dt), self.kernel.shared
+        with np.errstate(over="ignore"):  # what single precision cannot hold is infinite, and the row says so
+            inputs = [part.astype(self.precision) for part in self.kernel.inputs(self.model, theta[padded], self.dt)]
+        shared = self.kernel.shared
         number = index[padded].astype(np.uint64)
 
         def block(start: int) -> None:

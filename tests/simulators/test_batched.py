@@ -13,6 +13,7 @@ from hhfit import expression, model, protocol, simulators
 from hhfit.errors import InputError
 from hhfit.simulators import _kernel, batched
 from hhfit.simulators._graph import Graph, families, quotient
+from hhfit.traces import Status
 
 STEPS = protocol.step(np.array([500.0]), on=10.0, off=50.0, duration=60.0, dt=0.05)
 
@@ -176,6 +177,17 @@ def test_batched_and_neuron_agree_on_spikes(quiet):
         assert sum(len(a) == len(b) for a, b in pairs) >= 49
     assert np.max(gaps[0.0025]) < 0.1
     assert np.median(gaps[0.0025]) < 0.5 * np.median(gaps[0.01])
+
+
+@pytest.mark.parametrize("name", ["pospischil", "ball_and_stick"])
+def test_what_single_precision_cannot_hold_costs_its_row_alone(name):
+    m = model.load(name)
+    theta = np.tile(m.reference, (3, 1))
+    good = batched.Simulator(m, STEPS, precision="float32")(theta, 3)
+    theta[1, :2] = 1e308
+    traces = batched.Simulator(m, STEPS, precision="float32")(theta, 3)
+    assert traces.status[1] == Status.NOT_FINITE
+    assert np.array_equal(traces.response[[0, 2]], good.response[[0, 2]])
 
 
 def test_threads_do_not_change_a_bit(cell):
