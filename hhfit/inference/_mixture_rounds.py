@@ -8,6 +8,7 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.errors import InferenceError
+from hhfit.inference import _mixtures
 from hhfit.inference._base import Inference
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._failures import Classifier, train
@@ -20,6 +21,7 @@ from hhfit.simulations import Simulations, join
 _TRIES = 200
 _LEAST_KEPT = 0.02
 _DRAWS = 20_000
+_FAR = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +95,39 @@ class Scores:
         """All that defines them, by name."""
         return {"scores.mean": self.mean, "scores.sd": self.sd}
 
+    def of_round(self, x: Array, x_o: Array) -> "Scores":
+        """Fitted to a later round's features ``(N, F)``, on which an observation ``(F,)`` is at most 3 away.
+
+        Later rounds see a small part of the first one's features, and a network learns it slowly from inputs that
+        hardly vary. Features that no longer vary keep their scale.
+        """
+        new = Scores.of(x)
+        varies = np.array([len(np.unique(column[np.isfinite(column)])) > 1 for column in x.T])
+        far = np.where(np.isfinite(x_o), np.abs(x_o - new.mean), 0.0) / _FAR
+        return Scores(np.where(varies, new.mean, self.mean), np.where(varies, np.maximum(new.sd, far), self.sd))
+
     def __call__(self, x: Array) -> Array:
         """Scores of features ``(N, F)``; NaN where undefined."""
         return ((np.where(np.isfinite(x), x, np.nan) - self.mean) / self.sd).astype(np.float32)
+
+
+def scored(arrays: Mapping[str, Array], x: Array, x_o: Array) -> tuple[Scores, dict[str, Array]]:
+    """Scores for a round, and the weights that make the network of the round before the same function of them.
+
+    Args:
+        arrays: What the round before recorded; nothing in the first round.
+        x: Features of the round's usable simulations, shape ``(N, F)``.
+        x_o: The observation, shape ``(F,)``.
+
+    Returns:
+        The scores, and the weights by name; none in the first round.
+    """
+    if not arrays:
+        return Scores.of(x), {}
+    old = Scores.from_arrays(arrays)
+    new = old.of_round(x, x_o)
+    weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
+    return new, _mixtures.rescaled(weights, (new.mean - old.mean) / old.sd, new.sd / old.sd)
 
 
 def draw_inside(
