@@ -13,7 +13,9 @@ def known():
     rng = np.random.default_rng(1)
     first, later = 40 * rng.standard_normal((500, 3)) + 7, 2 * rng.standard_normal((300, 3)) + 30
     weights = _mixtures.initial(_mixtures.Layout(3, 2, 2, (8,)), np.random.SeedSequence(1))
-    return Scores.of(first).arrays() | {f"net.{name}": value for name, value in weights.items()}, later
+    return Scores.of(first, np.full(3, 30.0)).arrays() | {
+        f"net.{name}": value for name, value in weights.items()
+    }, later
 
 
 def mixture(weights, inputs):
@@ -50,3 +52,14 @@ def test_features_that_no_longer_vary_keep_their_scale(known):
     new, _ = scored(arrays, later, np.full(3, 30.0))
     assert (new.mean[1], new.sd[1]) == (arrays["scores.mean"][1], arrays["scores.sd"][1])
     assert new.sd[0] < 0.1 * arrays["scores.sd"][0]
+
+
+def test_runaways_do_not_set_the_scale():
+    x = np.random.default_rng(2).normal(30.0, 4.0, (1000, 1))
+    x[:400] = -(10.0 ** np.random.default_rng(3).uniform(2, 30, (400, 1)))
+    scores = Scores.of(x, np.array([31.0]))
+    inputs = scores(x)
+    assert np.isfinite(inputs).all()
+    assert np.abs(inputs).max() < 5
+    # what is not a runaway is told apart: 4 of its own units are at least a thirtieth of the scale
+    assert inputs[400:].std() > 1 / 30
