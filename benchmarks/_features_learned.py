@@ -165,12 +165,12 @@ def imputation(options: Any) -> tuple[float, bool, str]:
     from hhfit.references import Undefined, normal
 
     worst, holds, texts = 0.0, True, []
-    settings = {"members": 2, "steps": 300 if options.quick else 4000}
+    settings = {"members": 2, "steps": 300} if options.quick else {}
     for at_random in (True, False):
         problem = Undefined(normal(np.ones(2), np.eye(2)), at_random=at_random)
         other = Dropping(problem)
         seen = [problem.observation(options.seed + 50 + i) for i in range(6 if options.quick else 20)]
-        budget = Budget(500 if options.quick else 5000)
+        budget = Budget(500 if options.quick else 10_000)
         method, journals = inference.get("npe", budget, **settings), [Memory(), Memory()]
         ours = method.fit(problem.prior, problem.simulate, seen[0], options.seed, journals[0])
         dropped = method.fit(problem.prior, other.simulate, other.filled(seen[0]), options.seed, journals[1])
