@@ -2,7 +2,7 @@
 
 result = reopen(folder)                    # the FitResult, nothing learned again
 rewrite(folder)                            # report.html and figures once more
-add_sensitivity(folder, simulations=1500)  # what would change if an assumption were wrong
+add_sensitivity(folder, simulations=3000)  # what would change if an assumption were wrong
 add_robust(folder)                         # the posterior when some features cannot be met
 """
 
@@ -29,7 +29,7 @@ from hhfit.run import RunDirectory
 from hhfit.simulations import Simulations, join
 from hhfit.workers import Workers
 
-REFITS = 1500
+REFITS = 3000
 """Simulations of each refit under another assumption."""
 
 ROUNDS = 3
@@ -135,8 +135,9 @@ def sensitivity(
         progress: Called as ``progress(stage, done, total, note)``.
 
     Returns:
-        ``rows`` as of ``diagnostics.sensitivity``, ``skipped`` with why, ``simulations`` of each refit, ``sd`` of the
-        posterior of a refit by parameter, and ``cpu_s``.
+        ``rows`` as of ``diagnostics.sensitivity``, ``skipped`` with why, ``simulations`` of each refit,
+        ``unchanged`` with the ``shift`` and ``shift_sd`` of a refit without any change from the fit itself, which say
+        what so few simulations cost, ``sd`` of the posterior of a refit by parameter, and ``cpu_s``.
     """
     began, spent = time.process_time(), pool.usage.cpu_s
     model = planned.prepared.model
@@ -152,11 +153,19 @@ def sensitivity(
         return refit(planned, assumption, pool, simulations)
 
     rows = diagnostics.sensitivity(samples, model.free, again, design, reference=reference)
+    off, spread = (
+        reference.mean(axis=0) - samples.mean(axis=0),
+        np.where(samples.std(axis=0) > 0, samples.std(axis=0), np.nan),
+    )
     progress("sensitivity", len(design) + 1, len(design) + 1, "")
     return {
         "rows": rows,
         "skipped": {words: why for words, why in reasons.items() if why},
         "simulations": simulations,
+        "unchanged": {
+            "shift": dict(zip(model.free, off.tolist(), strict=True)),
+            "shift_sd": dict(zip(model.free, (off / spread).tolist(), strict=True)),
+        },
         "sd": dict(zip(model.free, reference.std(axis=0).tolist(), strict=True)),
         "cpu_s": time.process_time() - began + pool.usage.cpu_s - spent,
     }

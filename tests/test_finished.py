@@ -100,18 +100,26 @@ def test_sensitivity_goes_into_summary_and_report(run, hhfit, monkeypatch):
 
 def test_robust_posterior_is_written_beside_the_plain_one(run, hhfit):
     out, result = run
-    usable = result.simulations.rows(result.simulations.usable)
-    rows, _ = diagnostics._novelty.firing_class(usable.x, result.x_o, result.feature_names)
-    code, _, error = hhfit("check", out, "--robust", "--workers", 1)
-    if len(rows) < 100:
-        assert code == 2
-        assert "fire as the recording does" in error
-        return
-    assert code in (0, 3)
+    code, _, _ = hhfit("check", out, "--robust", "--workers", 1)
+    assert code == {"good": 0, "doubtful": 0, "bad": 3}[summary(out)["checks"]["verdict"]["word"]]
     header, *lines = (out / "samples_robust.csv").read_text().splitlines()
     assert header == ",".join(result.posterior.names)
     assert len(lines) == 200
-    assert set(summary(out)["checks"]["robust"]["parameters"]) == set(result.posterior.names)
+    draws = np.array([line.split(",") for line in lines], float)
+    assert result.posterior.prior.contains(draws).all()
+    found = summary(out)["checks"]["robust"]
+    for name, column in zip(result.posterior.names, draws.T, strict=True):
+        assert found["parameters"][name]["mean"] == pytest.approx(column.mean())
+    assert 1 < found["effective"] <= 400
+    assert "If some features cannot be met" in (out / "report.html").read_text()
+
+
+def test_robust_posterior_from_too_few_simulations_is_refused(run, hhfit, monkeypatch):
+    monkeypatch.setattr(diagnostics._robust, "ENOUGH", 1000.0)
+    code, printed, error = hhfit("check", run[0], "--robust", "--workers", 1)
+    assert code == 2
+    assert printed == ""
+    assert "simulations fire as the recording does; a robust posterior needs more" in error
 
 
 @pytest.mark.parametrize("target", ["neuron", "brian2", "csv"])

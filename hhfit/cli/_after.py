@@ -33,7 +33,7 @@ def check(
     robust: Annotated[
         bool, typer.Option("--robust", help="Infer again while ignoring features that the model cannot meet.")
     ] = False,
-    simulations: Annotated[int, typer.Option(min=150, help="Simulations of each refit of --sensitivity.")] = 1500,
+    simulations: Annotated[int, typer.Option(min=150, help="Simulations of each refit of --sensitivity.")] = 3000,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +62,8 @@ def check(
         show_verdict(checks)
         if checks.get("sensitivity"):
             stdout.print("if an assumption were wrong:", style="bold")
-            for sentence in diagnostics.sentences(checks["sensitivity"]["rows"]):
+            units = {name: row["unit"] for name, row in checks["parameters"].items()}
+            for sentence in diagnostics.sentences(checks["sensitivity"]["rows"], units):
                 stdout.print(f"  {sentence}", markup=False)
     raise typer.Exit(3 if checks["verdict"]["word"] == diagnostics.BAD else 0)
 

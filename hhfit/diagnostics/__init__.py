@@ -12,9 +12,11 @@
     calibration(posterior, simulations, seed)      # expected coverage, SBC ranks; needs an Amortized posterior
     novelty(x, x_o, names, seed)                   # out-of-distribution p of the recording
     spike_agreement(predictive, protocol, sweeps)  # median count within 2 or 20 % of the recorded one
+    block(predictive, model, recording)            # predictions that stop firing on a plateau
     feature_errors(predictive, x_o, ...)           # posterior predictive, feature by feature
     robust(posterior, simulations, x_o, ...)    # draws that ignore features the model cannot meet
     sensitivity(samples, names, refit)  # shift of every parameter when an assumption is changed
+    named(feature, spikes)              # a feature as a reader knows it, with the number of its sweep
     exit_code(checks)                   # 3 when the verdict is bad, else 0: for hhfit check
 
 Nothing here but sensitivity simulates: a check of a 10,000-simulation fit takes seconds.
@@ -31,10 +33,10 @@ from hhfit.diagnostics._identifiability import (
     leaked_mass,
 )
 from hhfit.diagnostics._novelty import novelty
-from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
+from hhfit.diagnostics._prediction import block, feature_errors, outcomes, spike_agreement
 from hhfit.diagnostics._robust import Robust, robust, robust_table
 from hhfit.diagnostics._sensitivity import DESIGN, Assumption, sensitivity, sentences
-from hhfit.diagnostics._verdict import BAD, DOUBTFUL, GOOD, Reason, exit_code, verdict
+from hhfit.diagnostics._verdict import BAD, DOUBTFUL, GOOD, Reason, exit_code, named, verdict
 
 __all__ = [
     "BAD",
@@ -44,6 +46,7 @@ __all__ = [
     "Assumption",
     "Reason",
     "Robust",
+    "block",
     "boundary_mass",
     "calibration",
     "check",
@@ -55,6 +58,7 @@ __all__ = [
     "feature_errors",
     "later_rounds",
     "leaked_mass",
+    "named",
     "novelty",
     "outcomes",
     "prior_simulations",

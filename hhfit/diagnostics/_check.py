@@ -17,7 +17,7 @@ from hhfit.diagnostics._identifiability import (
     leaked_mass,
 )
 from hhfit.diagnostics._novelty import novelty
-from hhfit.diagnostics._prediction import feature_errors, outcomes, spike_agreement
+from hhfit.diagnostics._prediction import block, feature_errors, outcomes, spike_agreement
 from hhfit.diagnostics._validation import validation
 from hhfit.diagnostics._verdict import verdict
 from hhfit.posterior import Amortized
@@ -34,9 +34,9 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
 
     Returns:
         ``parameters``, ``correlations``, ``leaked_mass``, ``boundary_mass``,
-        ``effective_sample_size``, ``outcomes``, ``predictive_failed``, ``spikes``, ``features``,
-        ``validation`` (the same of sweeps that were not fitted, or ``None``), ``standardized_distance`` (root
-        sum of squares over features, in prior sd, averaged over
+        ``effective_sample_size``, ``outcomes``, ``predictive_failed``, ``block``, ``spikes``,
+        ``features``, ``validation`` (the same of sweeps that were not fitted, or ``None``),
+        ``standardized_distance`` (root sum of squares over features, in prior sd, averaged over
         draws), ``out_of_distribution``, ``calibration``, ``verdict``. A number that is not
         defined is ``None``.
     """
@@ -54,6 +54,7 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "outcomes": outcomes(result.simulations),
         "outcomes_by_round": [outcomes(first)] + [outcomes(rows) for _, rows in later_rounds(result)],
         "predictive_failed": float(1.0 - result.predictive.simulations.usable.mean()),
+        "block": block(result.predictive, result.model, result.recording),
         "spikes": spike_agreement(result.predictive, result.recording.protocol, result.recording.sweeps),
         "features": feature_errors(drawn, first, x_o, names=names, scales=scales),
         "out_of_distribution": novelty(first.x[first.usable], x_o, names=names, seed=seed),

@@ -1,26 +1,25 @@
 """Is the recording like anything that the model can do? A test against simulations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from hhfit.arrays import Array
 
-NEIGHBOURS = 10
+NEIGHBOURS = 5
 MIN_CLASS = 300
 """Fewest simulations of the recording's firing class; below it, features are left out."""
-_FAR, _LEAST = 30.0, 1e-12
+_LEAST = 1e-6
 MAX_REFERENCE, MAX_HELD_OUT = 6000, 3000
 
 
 def novelty(x: Array, x_o: Array, *, names: Sequence[str], seed: int) -> dict[str, Any]:
     """Out-of-distribution p of an observation, against simulations of its own firing class.
 
-    Features become normal scores of the reference, and are whitened. The distance to the tenth-nearest
-    reference simulation, relative to how far those neighbours are from theirs, is compared with that of
-    held-out simulations. A small p says that there are few simulations like the recording; it does
-    not prove that the model is wrong, nor does a large p prove it right.
+    Features are drawn in where they are far out, and whitened. The distance to the fifth-nearest reference
+    simulation is compared with that of held-out simulations. A small p says that there are few simulations
+    like the recording; it does not prove that the model is wrong, nor does a large p prove it right.
 
     Args:
         x: Features of simulations that did not fail, shape ``(N, F)``.
@@ -32,10 +31,6 @@ def novelty(x: Array, x_o: Array, *, names: Sequence[str], seed: int) -> dict[st
         ``p`` (``None`` with a ``reason`` if it cannot be computed), the two features to ``blame``
         with their ``z`` given all others, numbers of ``reference`` and ``held_out`` simulations,
         and of features ``used`` and ``left_out``.
-
-    Source:
-        Breunig et al. 2000 (local outlier factor), here with a p from held-out simulations of the same
-        firing class.
     """
     rows, columns = firing_class(x, x_o, names)
     left_out = int(np.isfinite(x_o).sum() - len(columns))
@@ -46,12 +41,9 @@ def novelty(x: Array, x_o: Array, *, names: Sequence[str], seed: int) -> dict[st
     n_held = min(len(rows) // 3, MAX_HELD_OUT)
     held, reference = (x[np.ix_(part, columns)] for part in (order[:n_held], order[n_held:][:MAX_REFERENCE]))
     tested = np.vstack([held, x_o[None, columns]])
-    scores = [_normal_scores(reference[:, k]) for k in range(len(columns))]
-    y, y_reference = (
-        np.stack([score(part[:, k]) for k, score in enumerate(scores)], axis=1) for part in (tested, reference)
-    )
+    y, y_reference = _drawn_in(tested, reference), _drawn_in(reference, reference)
     whiten, z = _whitener(y_reference, y[-1])
-    distances = _relative_distance(whiten(y), whiten(y_reference))
+    distances = _distance(whiten(y), whiten(y_reference))
     p = (1 + (distances[:-1] >= distances[-1]).sum()) / (1 + n_held)
     worst = np.argsort(-np.abs(z), kind="stable")[:2]
     return {
@@ -106,34 +98,18 @@ def _whitener(reference: Array, y_o: Array) -> tuple[Any, Array]:
     return whiten, precision @ ((y_o - centre) / scale) / np.sqrt(np.diag(precision))
 
 
-def _normal_scores(reference: Array) -> Callable[[Array], Array]:
-    """Map from values to normal quantiles of the reference; beyond its range it goes on straight.
+def _drawn_in(x: Array, reference: Array) -> Array:
+    """Features on a scale that is linear around the reference's median and logarithmic far from it.
 
-    It makes the test blind to the scale of a feature: one that spans decades counts like any other.
+    The unit is half the reference's interquartile range, so that one that spans decades counts like any other.
     """
-    from scipy.special import ndtri
-
-    values, counts = np.unique(reference, return_counts=True)
-    scores = ndtri((np.cumsum(counts) - counts / 2) / len(reference))
-    if len(values) == 1:
-        return lambda x: np.where(x == values[0], 0.0, np.sign(x - values[0]) * _FAR)
-    inner = max(1, len(values) // 50)
-    slope_low = (scores[inner] - scores[0]) / (values[inner] - values[0])
-    slope_high = (scores[-1] - scores[-1 - inner]) / (values[-1] - values[-1 - inner])
-
-    def score(x: Array) -> Array:
-        inside = np.interp(x, values, scores)
-        below, above = np.minimum(x - values[0], 0.0) * slope_low, np.maximum(x - values[-1], 0.0) * slope_high
-        return np.clip(inside + below + above, -_FAR, _FAR)
-
-    return score
+    low, middle, high = np.quantile(reference, [0.25, 0.5, 0.75], axis=0)
+    width = np.where(high > low, (high - low) / 2, reference.std(axis=0))
+    return np.arcsinh((x - middle) / np.maximum(width, _LEAST * np.maximum(np.abs(middle), 1.0)))
 
 
-def _relative_distance(points: Array, reference: Array) -> Array:
-    """Distance to the tenth-nearest reference point, over the mean of that of its ten neighbours, shape ``(N,)``."""
+def _distance(points: Array, reference: Array) -> Array:
+    """Distance to the fifth-nearest reference point, shape ``(N,)``."""
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(reference)
-    own = tree.query(reference, k=NEIGHBOURS + 1)[0][:, -1]
-    distance, neighbour = tree.query(points, k=NEIGHBOURS)
-    return distance[:, -1] / np.maximum(own[neighbour].mean(axis=1), _LEAST)
+    return cKDTree(reference).query(points, k=NEIGHBOURS)[0][:, -1]

@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 
 from hhfit.arrays import Array
+from hhfit.model import Model
+from hhfit.outcomes import judge
 from hhfit.protocol import Protocol
+from hhfit.recording import Recording
 from hhfit.result import Predictive
 from hhfit.simulations import Simulations
 from hhfit.traces import Status
@@ -19,6 +22,14 @@ def outcomes(simulations: Simulations) -> dict[str, float]:
     """Fraction of simulations per outcome, outcomes that never happened left out."""
     counts = {status: int((simulations.status == status).sum()) for status in Status}
     return {status.name: count / max(len(simulations), 1) for status, count in counts.items() if count}
+
+
+def block(predictive: Predictive, model: Model, recording: Recording) -> dict[str, Any]:
+    """Whether the cell went into depolarisation block, and the ``share`` of predictions that do."""
+    usable = predictive.simulations.rows(predictive.simulations.usable)
+    found = judge(recording.response[None], recording.protocol, model.limits)[0]
+    share = float((usable.status == Status.BLOCK).mean()) if len(usable) else 0.0
+    return {"recorded": bool(found == Status.BLOCK), "share": share}
 
 
 def spike_agreement(predictive: Predictive, protocol: Protocol, sweeps: Array) -> dict[str, Any]:

@@ -80,13 +80,14 @@ def sensitivity(
 
     Returns:
         A row per change: ``assumption`` in words, ``shift`` of each parameter's mean in its own
-        unit, the same in posterior sds as ``shift_sd``, and the parameter that moves most in
-        sds as ``largest``.
+        unit, the same in posterior sds as ``shift_sd``, and as ``largest`` the parameter whose shift stands out
+        most: in sds of the two posteriors that it lies between, which are wide where few simulations say little.
 
     Raises:
         InputError: If a refit has other parameters than the fit.
     """
-    centre, spread = (samples if reference is None else reference).mean(axis=0), samples.std(axis=0)
+    base = samples if reference is None else reference
+    centre, spread = base.mean(axis=0), samples.std(axis=0)
     spread = np.where(spread > 0, spread, np.nan)
     rows = []
     for assumption in design:
@@ -98,27 +99,33 @@ def sensitivity(
             )
         shift = moved.mean(axis=0) - centre
         in_sd = shift / spread
+        apart = np.abs(shift) / np.maximum(np.hypot(base.std(axis=0), moved.std(axis=0)), np.finfo(float).tiny)
         rows.append(
             {
                 "assumption": assumption.words,
                 "shift": dict(zip(names, shift.tolist(), strict=True)),
                 "shift_sd": dict(zip(names, in_sd.tolist(), strict=True)),
-                "largest": names[int(np.nanargmax(np.abs(in_sd)))],
+                "largest": names[int(apart.argmax())],
             }
         )
     return rows
 
 
-def sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def sentences(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str]) -> list[str]:
     """What a sensitivity table says, largest shift first: one sentence per change.
 
+    Args:
+        rows: As of ``sensitivity``.
+        units: Unit of every parameter, by name.
+
     Example:
-        >>> sentences([{"assumption": "ljp +10 mV", "largest": "v_t", "shift": {"v_t": 9.9}, "shift_sd": {"v_t": 4.2}}])
-        ['ljp +10 mV moves v_t by +9.9 (+4.2 posterior sd).']
+        >>> rows = [{"assumption": "ljp +10 mV", "largest": "v_t", "shift": {"v_t": 9.9}, "shift_sd": {"v_t": 4.2}}]
+        >>> sentences(rows, {"v_t": "mV"})
+        ['ljp +10 mV moves v_t by +9.9 mV (+4.2 posterior sd).']
     """
     ordered = sorted(rows, key=lambda row: -abs(row["shift_sd"][row["largest"]]))
     return [
         f"{row['assumption']} moves {row['largest']} by {row['shift'][row['largest']]:+.3g} "
-        f"({row['shift_sd'][row['largest']]:+.1f} posterior sd)."
+        f"{units[row['largest']]} ({row['shift_sd'][row['largest']]:+.1f} posterior sd)."
         for row in ordered
     ]

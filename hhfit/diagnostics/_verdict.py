@@ -29,7 +29,7 @@ def verdict(checks: Checks) -> tuple[str, list[Reason]]:
     Returns:
         ``"good"``, ``"doubtful"`` or ``"bad"``, and all reasons, worst first.
     """
-    rules = (_spikes, _vague, _features, _validation, _failures, _novelty, _calibration, _local, _leakage)
+    rules = (_spikes, _block, _vague, _features, _validation, _failures, _novelty, _calibration, _local, _leakage)
     rules += (_boundary, _size)
     reasons = [reason for rule in rules for reason in rule(checks)]
     order = (BAD, DOUBTFUL, NOTE, GOOD)
@@ -60,6 +60,16 @@ def _spikes(checks: Checks) -> list[Reason]:
     return [Reason(level, f"The spike count is off in {len(wrong)} of {total} sweeps ({listed}{more}).")]
 
 
+def _block(checks: Checks) -> list[Reason]:
+    """A median spike count may agree although the predicted cell stops firing on a plateau."""
+    test = checks.get("block", {"recorded": False, "share": 0.0})
+    if test["recorded"] or test["share"] <= 0.1:
+        return []
+    text = f"In {100 * test['share']:.0f} % of the predictions spiking stops on a plateau (depolarisation block)"
+    level = BAD if test["share"] > 0.5 else DOUBTFUL
+    return [Reason(level, f"{text}, which the recorded cell does not do.")]
+
+
 def _vague(checks: Checks) -> list[Reason]:
     """A median may agree while single draws do anything."""
     ranges = [row for row in checks["spikes"]["sweeps"] if row["low"] is not None]
@@ -76,6 +86,10 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:g}"
 
 
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
+
+
 FEATURE_ERROR = 0.5
 """Error [prior-predictive sd] from which a feature may count as missed."""
 
@@ -89,16 +103,16 @@ def _features(checks: Checks) -> list[Reason]:
     missed = [row for row in rows if row["defined"] >= 0.5 and _is_missed(row)]
     reasons = []
     if lost:
-        few = _few([_named(row["name"], checks["spikes"]) for row in lost])
+        few = _few([named(row["name"], checks["spikes"]) for row in lost])
         level = BAD if len(lost) > 0.25 * len(rows) else DOUBTFUL
         text = f"{len(lost)} of {len(rows)} features are undefined in most predicted traces although the recording has"
         reasons.append(Reason(level, f"{text} them ({few})."))
     if missed:
         worst = sorted(missed, key=lambda row: -abs(row["error"]))
-        few = _few([f"{_named(row['name'], checks['spikes'])} {row['error']:+.1f} sd" for row in worst])
+        few = _few([f"{named(row['name'], checks['spikes'])} by {_signed(row['error'])} sd" for row in worst])
         level = BAD if len(missed) > 0.25 * len(rows) else DOUBTFUL
-        text = f"{len(missed)} of {len(rows)} features lie further than {FEATURE_Z} predictive sd from the prediction"
-        reasons.append(Reason(level, f"{text}; it is off by {few} of the prior predictive."))
+        text = f"{len(missed)} of {len(rows)} features are not what the draws predict: the prediction is off in"
+        reasons.append(Reason(level, f"{text} {few}, in sd of what the prior predicts."))
     if not reasons:
         reasons.append(Reason(GOOD, f"No feature of the recording is far from the prediction ({len(rows)} compared)."))
     return reasons
@@ -128,7 +142,7 @@ def _validation(checks: Checks) -> list[Reason]:
     rows = [row for row in test["features"] if row["observed"] is not None]
     missed = [row for row in rows if row["defined"] >= 0.5 and _is_missed(row)]
     if len(missed) > 0.25 * len(rows):
-        few = _few([_named(row["name"], table) for row in sorted(missed, key=lambda row: -abs(row["error"]))])
+        few = _few([named(row["name"], table) for row in sorted(missed, key=lambda row: -abs(row["error"]))])
         reasons.append(Reason(DOUBTFUL, f"{len(missed)} of {len(rows)} features are missed in {sweeps} ({few})."))
     if not reasons:
         text = f"Spike counts and features are predicted in {'the' if total == 1 else 'all'} {sweeps}"
@@ -136,11 +150,11 @@ def _validation(checks: Checks) -> list[Reason]:
     return reasons
 
 
-def _named(name: str, spikes: Mapping[str, Any]) -> str:
+def named(name: str, spikes: Mapping[str, Any]) -> str:
     """A feature as a reader knows it, with the number of its sweep in the file.
 
     Example:
-        >>> _named("1:width", {"sweeps": [{"sweep": 4}, {"sweep": 9}]})
+        >>> named("1:width", {"sweeps": [{"sweep": 4}, {"sweep": 9}]})
         'width of sweep 9'
     """
     place, _, feature = name.partition(":")
@@ -166,12 +180,12 @@ def _novelty(checks: Checks) -> list[Reason]:
         return [Reason(NOTE, f"Whether the recording resembles the simulations could not be tested: {test['reason']}.")]
     later = [row for row in test.get("rounds", []) if row["p"] is not None][-1:]
     if later and later[0]["p"] < 0.01 <= test["p"]:
-        blame = " and ".join(_named(row["name"], checks["spikes"]) for row in later[0]["blame"])
+        blame = " and ".join(named(row["name"], checks["spikes"]) for row in later[0]["blame"])
         text = f"Among the simulations of round {later[0]['round']}, near the recording, it stands out (p = "
         return [Reason(NOTE, f"{text}{later[0]['p']:.2g}; {blame}), though not among those of the prior.")]
     if test["p"] >= 0.05:
         return [Reason(GOOD, f"The recording lies among the simulations of its kind (p = {test['p']:.2g}).")]
-    blame = " and ".join(_named(row["name"], checks["spikes"]) for row in test["blame"])
+    blame = " and ".join(named(row["name"], checks["spikes"]) for row in test["blame"])
     text = f"Few simulations resemble the recording (p = {test['p']:.2g}); the features that stand out are {blame}"
     if test["p"] >= 0.01:
         return [Reason(NOTE, f"{text}.")]
@@ -242,10 +256,12 @@ def _boundary(checks: Checks) -> list[Reason]:
     table = checks["boundary_mass"]
     pressed = []
     for side, word in (("low", "lower"), ("high", "upper")):
-        pressed += [f"{name} ({word} end, {100 * mass:.0f} %)" for name, mass in table[side].items() if mass > 0.1]
+        pressed += [
+            f"{name} ({word} end, {100 * mass:.0f} % of the mass)" for name, mass in table[side].items() if mass > 0.1
+        ]
     if not pressed:
         return []
-    text = f"The posterior presses against the prior's range: {_few(pressed)} of the mass in the outer 1 %"
+    text = f"The posterior presses against the outer 1 % of the prior's range: {_few(pressed)}"
     return [Reason(DOUBTFUL, f"{text}; widen the range if biology allows, or doubt the model.")]
 
 

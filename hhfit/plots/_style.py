@@ -82,7 +82,7 @@ def unit_label(unit: str) -> str:
         ('mS/cm²', '')
     """
     shown = unit.replace("cm2", "cm²").replace("um2", "µm²").replace("uF", "µF").replace("uA", "µA")
-    shown = shown.replace("^0.5", "^½").replace("degC", "°C").replace("MOhm", "MΩ").replace("*", "·")
+    shown = shown.replace("ms^0.5", "√ms").replace("degC", "°C").replace("MOhm", "MΩ").replace("*", "·")
     return "" if shown == "1" else shown
 
 
@@ -93,5 +93,5 @@ def quantity_label(name: str, unit: str) -> str:
         >>> quantity_label("g_na", "mS/cm2")
         'g_na [mS/cm²]'
     """
-    shown = unit_label(unit).replace("^½", "$^{1/2}$")
+    shown = unit_label(unit)
     return f"{name} [{shown}]" if shown else name

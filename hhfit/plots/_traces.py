@@ -165,9 +165,8 @@ def spike_counts(result: FitResult) -> Figure:
 
 @styled
 def first_spikes(result: FitResult) -> Figure:
-    """First spike of the sweep with the fewest spikes, recorded and predicted, aligned at the upstroke."""
-    counts = np.where(result.predictive.spikes_recorded > 0, result.predictive.spikes_recorded, np.inf)
-    s = int(np.argmin(counts))
+    """First spike of one sweep, recorded and predicted, aligned at the upstroke."""
+    s = _spiking_sweep(result)
     figure = Figure(figsize=CARD, dpi=DPI)
     axes = figure.subplots()
     best, *others = shown_rows(result)
@@ -180,7 +179,16 @@ def first_spikes(result: FitResult) -> Figure:
     axes.set_ylabel("membrane\npotential [mV]")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper right", handlelength=1.2)
+    if not (result.predictive.spikes[shown_rows(result), s] > 0).any():
+        axes.text(0.98, 0.7, "no spike predicted\nin this sweep", transform=axes.transAxes, ha="right", color=PREDICTED)
     return figure
+
+
+def _spiking_sweep(result: FitResult) -> int:
+    """The sweep with the fewest recorded spikes, of those where most of the shown draws fire, too, if there are any."""
+    recorded = result.predictive.spikes_recorded
+    alike = (recorded > 0) & ((result.predictive.spikes[shown_rows(result)] > 0).mean(axis=0) > 0.5)
+    return int(np.argmin(np.where(alike if alike.any() else recorded > 0, recorded, np.inf)))
 
 
 def _draw_spike(axes: Axes, result: FitResult, response: Array, s: int, **style: str | float | None) -> None:

@@ -4,18 +4,19 @@ write(result, folder)     # folder/report.html, folder/figures/*.png and *.pdf
 """
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from hhfit import diagnostics, plots
 from hhfit.report._attribution import conclusions
 from hhfit.report._methods import citations, methods
+from hhfit.report._trust import lines
 from hhfit.result import FitResult
 from hhfit.traces import MACHINE, Status
 
@@ -83,7 +84,14 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "sds": _sds, "shift": _shift, "shade": _shade}
+    environment.filters |= {
+        "number": _number,
+        "count": _count,
+        "readable": _readable,
+        "sds": _sds,
+        "shift": _shift,
+        "shade": _shade,
+    }
     result = replace(result, checks={**dict.fromkeys(_LATER), **result.checks})
     template = environment.from_string(files("hhfit.report").joinpath("report.html").read_text(encoding="utf-8"))
     paragraph = methods(result)
@@ -92,17 +100,16 @@ def _render(result: FitResult, images: dict[str, Any]) -> str:
         checks=result.checks,
         images={"calibration": None, "attribution": None, "outcomes": None, **images},
         failing=[status.name for status in result.simulations.fail_on],
-        failed_share=1.0 - float(result.simulations.usable.mean()),
+        trust=lines(result),
         thinned=_thinned(result),
         rests_on=conclusions(result.checks["attribution"]) if "attribution" in images else [],
         parameters=_parameters(result),
         headline=_HEADLINES[result.checks["verdict"]["word"]],
-        undefined=[result.feature_names[k] for k in result.checked if np.isnan(result.x_o[k])],
         methods=paragraph,
         citations=citations(paragraph),
         sentences={status.name: status.sentence for status in Status},
         novelty_tests=_novelty_tests(result.checks),
-        shifts=diagnostics.sentences((result.checks["sensitivity"] or {"rows": []})["rows"]),
+        shifts=_shifts(result),
         suspects=[(name, p) for name, p in _misspecified(result.checks) if p > 0.5],
     )
 
@@ -141,13 +148,25 @@ _HEADLINES = {
 def _novelty_tests(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
     test = checks["out_of_distribution"]
     tests = [("drawn from the prior", test), *((f"of round {each['round']}", each) for each in test["rounds"])]
+    tests = [(text, {**each, "blame": _blamed(each, checks)}) for text, each in tests]
     if test["embedded"] is not None:
-        tests.append(("of the last round, on what the network makes of the sweeps", test["embedded"]))
+        tests.append(("of the last round, in what the network makes of the sweeps", test["embedded"]))
     return tests
 
 
+def _blamed(test: Mapping[str, Any], checks: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [{"name": diagnostics.named(row["name"], checks["spikes"])} for row in test["blame"]]
+
+
 def _misspecified(checks: Mapping[str, Any]) -> list[tuple[str, float]]:
-    return list((checks["robust"] or {"misspecified": {}})["misspecified"].items())
+    found = (checks["robust"] or {"misspecified": {}})["misspecified"]
+    return [(diagnostics.named(name, checks["spikes"]), p) for name, p in found.items()]
+
+
+def _shifts(result: FitResult) -> list[str]:
+    prior = result.posterior.prior
+    rows = (result.checks["sensitivity"] or {"rows": []})["rows"]
+    return diagnostics.sentences(rows, dict(zip(prior.names, prior.units, strict=True)))
 
 
 def _parameters(result: FitResult) -> list[dict[str, Any]]:
@@ -170,11 +189,32 @@ def _parameters(result: FitResult) -> list[dict[str, Any]]:
 
 
 def _number(value: float | None) -> str:
-    """A number with four digits, or a dash where there is none."""
+    """A number with three digits, or a dash where there is none.
+
+    Example:
+        >>> _number(2058.7), _number(-51.864), _number(0.0212)
+        ('2059', '−51.9', '0.0212')
+    """
     if value is None:
         return "–"
-    text = f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+    text = f"{value:.0f}" if 1e3 <= abs(value) < 1e7 else f"{value:.3g}"
     return f"−{text[1:]}" if text.startswith("-") else text
+
+
+def _count(value: float | None) -> str:
+    """A number of spikes."""
+    return "–" if value is None else f"{value:.0f}"
+
+
+def _readable(text: str) -> str:
+    """A sentence with units and minus signs as a reader writes them.
+
+    Example:
+        >>> _readable("8190 um2 at -62.2 mV, 1 uF/cm2, 403 MOhm, 0-700 ms")
+        '8190 µm² at −62.2 mV, 1 µF/cm², 403 MΩ, 0–700 ms'
+    """
+    text = re.sub(r"(?<=\d)-(?=[\d.]+ [a-z])", "–", re.sub(r"(?<![\w.])-(?=\d)", "−", text))
+    return re.sub(r"\b(?:[mu][SFA]/cm2|um2|cm2|MOhm|degC)\b", lambda found: plots.unit_label(found[0]), text)
 
 
 def _sds(value: float | None) -> str:

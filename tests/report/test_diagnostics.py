@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hhfit import diagnostics
+from hhfit.diagnostics._check import _embedded
 from hhfit.errors import InputError
 from hhfit.posterior import Posterior
 from hhfit.prior import Marginal, Prior
@@ -182,6 +183,8 @@ def change(checks, path, value):
         (["boundary_mass", "high", "g_na"], 0.4, "doubtful", "g_na (upper end"),
         (["predictive_failed"], 0.6, "bad", "failed"),
         (["predictive_failed"], 0.2, "doubtful", "failed"),
+        (["block", "share"], 0.7, "bad", "In 70 % of the predictions spiking stops on a plateau"),
+        (["block", "share"], 0.2, "doubtful", "which the recorded cell does not do"),
         (["out_of_distribution", "p"], 0.002, "doubtful", "Few simulations resemble"),
         (["out_of_distribution", "p"], 0.03, "good", "Few simulations resemble"),
         (["calibration", "coverage", "0.9"], 0.84, "doubtful", "somewhat too narrow"),
@@ -194,6 +197,23 @@ def test_every_rule_fires(fit, path, value, word, says):
     found, reasons = diagnostics.verdict(change(fit.checks, path, value))
     assert found == word
     assert any(says in reason.sentence for reason in reasons)
+
+
+def test_block_that_the_cell_shows_too_is_no_fault(fit):
+    assert diagnostics.verdict({**fit.checks, "block": {"recorded": True, "share": 0.9}})[0] == "good"
+
+
+def test_block_is_counted_among_usable_predictions_and_looked_for_in_the_recording(fit):
+    old, status = fit.predictive.simulations, np.zeros(60, int)
+    status[:30], status[30:40] = Status.BLOCK, Status.NOT_FINITE
+    blocked = replace(fit.predictive, simulations=replace(old, status=status))
+    assert diagnostics.block(blocked, fit.model, fit.recording) == {"recorded": False, "share": 0.6}
+    protocol, response = fit.recording.protocol, fit.recording.response.copy()
+    on, off = protocol.windows[-1]
+    later = protocol.samples(on + 0.5 * (off - on), off)
+    response[-1, later] = np.linspace(-18.0, -20.0, later.stop - later.start)  # fires first, then stays on a plateau
+    plateau = replace(fit.recording, response=response)
+    assert diagnostics.block(blocked, fit.model, plateau)["recorded"] is True
 
 
 @pytest.mark.parametrize(("lost", "word"), [(1, "doubtful"), (12, "bad")])
@@ -235,9 +255,22 @@ def test_sensitivity_reports_the_shift_and_its_size():
     assert rows[0]["largest"] == "v_t"
     assert rows[0]["shift"]["v_t"] == pytest.approx(10)
     assert rows[0]["shift_sd"]["v_t"] == pytest.approx(5, rel=0.05)
-    first, second, last = diagnostics.sentences(rows)
-    assert "ljp +10 mV moves v_t by +10 (+5.0 posterior sd)." in (first, second)
+    first, second, last = diagnostics.sentences(rows, {"v_t": "mV", "g_na": "mS/cm2"})
+    assert "ljp +10 mV moves v_t by +10 mV (+5.0 posterior sd)." in (first, second)
     assert last.startswith("e_na")
+
+
+def test_sensitivity_names_the_shift_that_stands_out_from_what_the_refits_do_not_know():
+    rng = np.random.default_rng(1)
+    samples = rng.normal([-60.0, 0.1], [2.0, 0.005], (4000, 2))
+    reference = rng.normal([-60.0, 0.1], [2.5, 0.05], (4000, 2))  # a small refit hardly knows g_m
+
+    def refit(assumption):
+        return rng.normal([-60.0 + assumption.change, 0.13], [2.5, 0.05], (4000, 2))
+
+    row = diagnostics.sensitivity(samples, ["v_t", "g_m"], refit, diagnostics.DESIGN[:1], reference=reference)[0]
+    assert abs(row["shift_sd"]["g_m"]) > abs(row["shift_sd"]["v_t"])
+    assert row["largest"] == "v_t"
 
 
 def test_sensitivity_refuses_another_set_of_parameters():
@@ -344,6 +377,29 @@ def test_novelty_is_repeated_for_every_later_round(fit):
     tests = diagnostics.check(replace(fit, rounds=rounds), seed=0)["out_of_distribution"]["rounds"]
     assert [row["round"] for row in tests] == [2, 3]
     assert all(row["p"] is None or 0 < row["p"] <= 1 for row in tests)
+
+
+def test_novelty_is_tested_in_what_the_network_condenses_a_recording_to(fit):
+    learned = replace(fit, features=replace(fit.features, embedding={"step": 10.0, "units": 4}))
+    assert diagnostics.check(fit, seed=0)["out_of_distribution"]["embedded"] is None
+
+    def p(x_o):
+        found = _embedded(replace(learned, x_o=x_o), seed=0)
+        assert found["used"] == fit.posterior.prior.n_parameters  # the summary of the closed form is its posterior mean
+        return found["p"]
+
+    usual = np.array([p(x_o) for x_o in fit.simulations.x[fit.simulations.usable][:40]])
+    assert 0.3 < usual.mean() < 0.7  # the mean of 40 uniform p has sd .046: false alarm below 1e-4
+    assert (usual < 0.05).sum() < 9  # 2 expected, binomial tail 1e-4
+    middle = np.nanmean(fit.simulations.x, axis=0)
+    assert p(middle + 8 * (fit.x_o - middle)) < 0.01
+
+
+def test_novelty_in_the_summary_uses_the_last_round(fit):
+    rounds = [{"simulations": 2000}, {"simulations": 1200}, {"simulations": 800}]
+    features = replace(fit.features, embedding={"step": 10.0, "units": 4})
+    found = _embedded(replace(fit, rounds=rounds, features=features), seed=0)
+    assert found["reference"] + found["held_out"] == fit.simulations.usable[-800:].sum()
 
 
 def test_error_on_the_rank_scale_does_not_depend_on_the_units():

@@ -49,6 +49,20 @@ def test_first_shown_draw_is_the_most_probable_that_did_not_fail(fit):
     assert best not in shown_rows(failed)
 
 
+def test_first_spike_is_shown_where_the_draws_fire_too(fit):
+    old, shown = fit.predictive, shown_rows(fit)
+    recorded, spikes = np.array([0.0, 1.0, 3.0, 4.0]), np.tile([0.0, 0.0, 4.0, 4.0], (len(old.spikes), 1))
+    alike = replace(fit, predictive=replace(old, spikes=spikes, spikes_recorded=recorded))
+    assert plots.first_spikes(alike).axes[0].get_title(loc="left") == f"first spike of sweep {fit.recording.sweeps[2]}"
+    silent = replace(fit, predictive=replace(old, spikes=0 * spikes, spikes_recorded=recorded))
+    axes = plots.first_spikes(silent).axes[0]
+    assert axes.get_title(loc="left") == f"first spike of sweep {fit.recording.sweeps[1]}"
+    assert [text.get_text() for text in axes.texts] == ["no spike predicted\nin this sweep"]
+    spikes[shown, 1] = 1.0
+    both = replace(fit, predictive=replace(old, spikes=spikes, spikes_recorded=recorded))
+    assert plots.first_spikes(both).axes[0].get_title(loc="left") == f"first spike of sweep {fit.recording.sweeps[1]}"
+
+
 def test_thinning_keeps_every_peak():
     time = np.arange(50_000) * 0.02
     values = np.zeros(50_000)

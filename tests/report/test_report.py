@@ -47,7 +47,7 @@ def test_report_states_verdict_assumptions_and_what_cannot_be_seen(page, fit):
     text = text_of(page)
     assert "Verdict: good" in text
     for sentence in fit.assumptions:
-        assert sentence in text
+        assert sentence.replace("um2", "µm²") in text
     assert "What no check can see" in text
     assert "Synthetic recording" in text
     assert fit.recording.provenance["sha256"] in text
@@ -112,6 +112,16 @@ def test_report_without_these_says_how_to_get_them(bad_page):
 def test_report_of_a_fit_whose_calibration_was_not_measured_is_written(make_fit, tmp_path):
     page = report.write(make_fit(held_out=5), tmp_path).read_text(encoding="utf-8")
     assert "not measured: only " in page
+
+
+def test_every_number_of_the_checks_stands_beside_what_it_should_be(page, fit):
+    text = text_of(page)
+    known = fit.checks["calibration"]
+    covered, chance = 100 * known["coverage"]["0.9"], 300 * (0.9 * 0.1 / known["n"]) ** 0.5
+    assert f"90 % region of their posterior {covered:.0f} % 90 %, by chance ± {chance:.0f}" in text
+    assert "effective sample size) 2000 above 400" in text
+    test = fit.checks["out_of_distribution"]
+    assert f"drawn from the prior {test['p']:.3g} {test['reference'] + test['held_out']} {test['used']}" in text
 
 
 def test_page_says_which_feature_informs_which_parameter(fit, tmp_path):
