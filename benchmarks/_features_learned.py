@@ -169,7 +169,7 @@ def imputation(options: Any) -> tuple[float, bool, str]:
     for at_random in (True, False):
         problem = Undefined(normal(np.ones(2), np.eye(2)), at_random=at_random)
         other = Dropping(problem)
-        seen = [problem.observation(options.seed + 50 + i) for i in range(6 if options.quick else 20)]
+        seen = [problem.observation(options.seed + 50 + i) for i in range(6 if options.quick else 100)]
         budget = Budget(500 if options.quick else 10_000)
         method, journals = inference.get("npe", budget, **settings), [Memory(), Memory()]
         ours = method.fit(problem.prior, problem.simulate, seen[0], options.seed, journals[0])

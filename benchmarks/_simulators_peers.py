@@ -145,3 +145,38 @@ def brian2_group(protocol, n, area):
             return np.array(monitor.v)
 
     return run
+
+
+def jaxley_cells(protocol, area):
+    """Jaxley's own channels of this model in one compartment, double precision, mapped over parameter sets.
+
+    Its M current begins elsewhere (it takes steady state and time constant for rates), so its spikes are not compared.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_platforms", "cpu")
+    import jaxley
+    from jaxley.channels import pospischil
+
+    cell = jaxley.Compartment()
+    cell.set("length", float(np.sqrt(area / np.pi)))
+    cell.set("radius", float(np.sqrt(area / np.pi)) / 2)
+    for channel in (pospischil.Na(), pospischil.K(), pospischil.Leak(), pospischil.Km()):
+        cell.insert(channel)
+    for name, value in {"v": -70.0, "eNa": 53.0, "eK": -107.0, "capacitance": 1.0}.items():
+        cell.set(name, value)
+    cell.init_states()
+    cell.stimulate(jax.numpy.asarray(protocol.command[0] * 1e-3), verbose=False)
+    cell.record("v", verbose=False)
+    names = ("Na_gNa", "K_gK", "Leak_gLeak", "Km_gKm", "Km_taumax", "vt", "Leak_eLeak")
+    siemens = np.array([1e-3, 1e-3, 1e-3, 1e-3, 1.0, 1.0, 1.0])
+
+    def simulate(theta):
+        state = None
+        for name, value in zip(names, theta, strict=True):
+            state = cell.data_set(name, value, state)
+        return jaxley.integrate(cell, param_state=state, delta_t=protocol.dt)[0, : protocol.n_times]
+
+    run = jax.jit(jax.vmap(simulate))
+    return lambda theta: np.asarray(run(theta * siemens))

@@ -26,6 +26,9 @@ import numpy as np
 from hhfit import model, protocol, simulators
 from hhfit.simulators import batched
 
+POINTS = ("hh52", "lueckmann2017", "pospischil", *(f"pospischil_{kind}" for kind in ("fs", "ib", "lts", "rs")))
+TREES = ("ball_and_stick", "pyramidal")
+
 
 def steps_of(dt):
     return protocol.step(np.array([500.0]), on=10.0, off=60.0, duration=120.0, dt=dt)
@@ -91,11 +94,15 @@ def table(quick, seed):
         "Brian2 by hand, 1024": (size, lambda: brian(many)),
         "brian2, 1024": (size, lambda: own(many, seed)),
     }
+    if importlib.util.find_spec("jaxley") is not None:
+        mapped = peers.jaxley_cells(steps_of(0.01), area())
+        engines["Jaxley f64"] = (size, lambda: mapped(many))
     for _, run in engines.values():
         run()
     rounds = {name: [] for name in engines}
     for _ in range(2 if quick else 5):
         for name, (count, run) in engines.items():
+            time.sleep(0.1)  # XLA frees its memory after it has returned: that is not the next engine's time
             rounds[name].append(cpu(run) / count / 12000 * 1e9)
     return rounds
 
@@ -122,10 +129,15 @@ def ratio(slow, fast, low=None, high=None):
     return measure
 
 
-def jaxley(options):
-    if importlib.util.find_spec("jaxley") is None:
-        return missing("Jaxley is not installed; pip install jaxley", ">= 5")
-    return missing("Jaxley is installed, but this benchmark has no Jaxley model yet", ">= 5")
+def jaxley(measure, bar):
+    """A row that needs Jaxley."""
+
+    def measured(options):
+        if importlib.util.find_spec("jaxley") is None:
+            return missing("Jaxley is not installed; pip install 'hhfit[jaxley]'", bar)
+        return measure(options)
+
+    return measured
 
 
 def crossings(trace, time_of):
@@ -160,6 +172,54 @@ def accuracy(simulator, dt, median_us, share):
             f"{n} draws, count equal in {equal:.1%}, p95 {np.percentile(errors, 95):.1f}, max {np.max(errors):.0f} us"
         )
         return row(value, "us", f"<= {median_us} and {share:.1%}", value <= median_us and equal >= share, detail)
+
+    return measure
+
+
+def quiet(name):
+    m = model.load(name)
+    return m.with_values({"noise": 0.0}).with_priors({"noise": None}) if "noise" in m.quantities else m
+
+
+def parity(name, other):
+    """Largest gap of spike times to another simulator at 0.0025 ms, and how it falls when the step is quartered."""
+
+    def measure(options):
+        m, n = quiet(name), 12 if options.quick else 50
+        strong = {"hh52": 100.0, "ball_and_stick": 300.0, "pyramidal": 300.0}.get(name, 500.0)
+        steps = protocol.step(np.array([strong]), on=10.0, off=90.0, duration=100.0, dt=0.05)
+        theta, gaps = m.prior.sample(n, seed=options.seed), {}
+        for step in (0.01, 0.0025):
+            ours = batched.Simulator(m, steps, step, scheme="exponential-euler")(theta, 0).response[:, 0]
+            theirs = simulators.get(other, m, steps, step=step)(theta, 0).response[:, 0]
+            pairs = [(crossings(a, steps.time), crossings(b, steps.time)) for a, b in zip(ours, theirs, strict=True)]
+            gaps[step] = [np.abs(a - b).max() for a, b in pairs if len(a) == len(b) > 0]
+            equal = np.mean([len(a) == len(b) for a, b in pairs])
+        value, falls = float(np.max(gaps[0.0025])), np.median(gaps[0.01]) / np.median(gaps[0.0025])
+        holds = equal >= 0.98 and value <= 0.1 and falls >= 2
+        detail = f"{n} draws, count equal in {equal:.1%}, {len(gaps[0.0025])} spike; gap falls {falls:.3g} times"
+        return row(value, "ms", "<= 0.1, 98 %, 2x", holds, detail)
+
+    return measure
+
+
+def branched(name):
+    """Cost of a cell with a morphology, and of NEURON with 100 of them in one run, taking turns."""
+
+    def measure(options):
+        m, n = model.load(name), 32 if options.quick else 100
+        steps = protocol.step(np.array([300.0]), on=5.0, off=55.0, duration=60.0, dt=0.025)
+        ours, theirs = (simulators.get(other, m, steps, step=0.025) for other in ("batched", "neuron"))
+        theta = m.prior.sample(n, seed=options.seed)
+        ours(theta, 0), theirs(theta, 0)
+        pairs = [(cpu(ours, theta, 0), cpu(theirs, theta, 0)) for _ in range(2 if options.quick else 5)]
+        value = statistics.median(b / a for a, b in pairs)
+        spent = statistics.median(a for a, _ in pairs) / n
+        count = len(ours.kernel.compartments.nodes)
+        detail = (
+            f"{count} nodes, {spent / count / (steps.n_times - 1) * 1e9:.2f} ns each per step, {spent * 1e6:.0f} us"
+        )
+        return row(value, "ratio to neuron", "", True, detail)
 
     return measure
 
@@ -276,7 +336,8 @@ ROWS = {
     "brian2 1024": speed("brian2, 1024", None),
     "batched to NEURON 1 cell": ratio("NEURON by hand, 1 cell", "batched f64", low=100),
     "batched to NEURON 100 cells": ratio("NEURON by hand, 100 cells", "batched f64", low=20),
-    "batched to Jaxley": jaxley,
+    "Jaxley f64": jaxley(speed("Jaxley f64", None), ""),
+    "batched to Jaxley": jaxley(ratio("Jaxley f64", "batched f64", low=5), ">= 5"),
     "neuron to by hand": ratio("neuron, 100 cells", "NEURON by hand, 100 cells", high=1.2),
     "brian2 to by hand": ratio("brian2, 1024", "Brian2 by hand, 1024", high=1.2),
     "accuracy sequential 0.01": accuracy(sequential, 0.01, 10, 0.995),
@@ -288,6 +349,9 @@ ROWS = {
     "accuracy neuron 0.01": accuracy(
         lambda: simulators.get("neuron", cell(), steps_of(0.01), step=0.01), 0.01, 20, 0.99
     ),
+    **{f"parity {other} {name}": parity(name, other) for other in ("neuron", "brian2") for name in POINTS},
+    **{f"parity neuron {name}": parity(name, "neuron") for name in TREES},
+    **{f"batched {name}": branched(name) for name in TREES},
     "rk4 cost": rk4_cost,
     "both cores": both_cores,
     "identical rows": identical,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hhfit import expression, library, mechanism, morphology, places, swc
+from hhfit import expression, library, mechanism, morphology, places, soundness, swc
 from hhfit.arrays import Array, need_shape
 from hhfit.errors import InputError
 from hhfit.expression import Expression
@@ -30,9 +30,6 @@ INTEGRATORS = ("", "exponential-euler", "rk4", "forward-euler")
 
 TEMPERATURE = "temperature"
 """Quantity [degC] that scales the rates of channels with a ``[temperature]`` table; without it they are as given."""
-
-VOLTAGE_RANGE = (-120.0, 60.0)
-"""Membrane potentials [mV] over which every rate must be finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +168,10 @@ class Model:
                 continue
             if name not in self.quantities:
                 raise InputError(f"{self.name}: quantity {name!r} [{unit}] is missing")
-            if self.quantities[name].unit != unit:
-                raise InputError(f"{self.name}: {name} is in {self.quantities[name].unit}, must be in {unit}")
+        for name, unit in {**REQUIRED, NOISE: "uA/cm2*ms^0.5", TEMPERATURE: "degC"}.items():
+            if name in self.quantities and self.quantities[name].unit != unit:
+                found = self.quantities[name].unit
+                raise InputError(f"{self.name}: quantities.{name} is in {found}, must be in {unit}")
         self._check_names()
 
     @property
@@ -364,9 +363,7 @@ def build(table: Mapping[str, Any], name: str) -> Model:
             raise InputError(f"{where}: channels.{m.name}.regions: the model has no region {name!r}")
     if mods and (warmth := quantities.get(TEMPERATURE)) is not None and warmth.prior is not None:
         raise InputError(f"{where}: quantities.{TEMPERATURE} has a prior, must be fixed beside {mods[0].file}")
-    if shape is not None:
-        _check_regions(model, shape, where)
-    _check_rates(model, where)
+    _check(model, where)
     return model
 
 
@@ -391,27 +388,6 @@ def dump(model: Model) -> dict[str, Any]:
     if model.morphology is not None:
         table["morphology"] = morphology.dump(model.morphology)
     return table
-
-
-def _check_regions(model: Model, shape: Morphology, where: str) -> None:
-    names = {channel.name for channel in model.channels}
-    values = {name: quantity.value for name, quantity in model.quantities.items()}
-    _check_unit(shape.axial_resistance.text, "ohm*cm", model.quantities, f"{where}: morphology.axial_resistance")
-    for region, own in shape.regions.items():
-        spot = f"{where}: morphology.regions.{region}"
-        for channel in own.conductances.keys() - names:
-            raise InputError(f"{spot}.channels.{channel}: unknown channel; available: {', '.join(sorted(names))}")
-        for key, unit in morphology.MATERIALS.items():
-            if key in own.materials:
-                _check_unit(own.materials[key].text, unit, model.quantities, f"{spot}.{key}")
-        for channel, expr in own.conductances.items():
-            _check_unit(expr.text, "mS/cm2", model.quantities, f"{spot}.channels.{channel}")
-    for spot, expr in shape.expressions():
-        drawn = [f"morphology.sections.{s.name}." for s in shape.sections if len(s.points)]
-        if spot.startswith(tuple(drawn)) or ".channels." in spot:
-            continue
-        if not float(expr.evaluate(values)) > 0:
-            raise InputError(f"{where}: {spot} is {float(expr.evaluate(values)):g}, must be positive")
 
 
 def _pool(table: Mapping[str, Any], where: str) -> Pool:
@@ -460,7 +436,7 @@ def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quant
     }
     units = {"conductance": "mS/cm2", "reversal": "mV"} | {key: entry.get("unit") for key, entry in own.items()}
     for key in table.keys() & units.keys():
-        _check_unit(table[key], units[key], quantities, f"{spot}.{key}")
+        soundness.need_unit(table[key], units[key], {n: q.unit for n, q in quantities.items()}, f"{spot}.{key}")
     faster = _speed(kind.get("temperature"), quantities, f"{title}temperature")
     gates = tuple(
         _gate(key, gate, bindings, faster, f"{title}gates.{key}") for key, gate in kind.get("gates", {}).items()
@@ -500,12 +476,6 @@ def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression
     )
 
 
-def _check_unit(text: str | float, unit: str, quantities: Mapping[str, Quantity], where: str) -> None:
-    bound = quantities.get(str(text))
-    if bound is not None and bound.unit != unit:
-        raise InputError(f"{where}: {bound.name} is in {bound.unit}, must be in {unit}")
-
-
 def _expressions(channel: Channel) -> Iterable[tuple[str, Expression]]:
     yield f"channels.{channel.name}.conductance", channel.conductance
     yield f"channels.{channel.name}.reversal", channel.reversal
@@ -515,14 +485,21 @@ def _expressions(channel: Channel) -> Iterable[tuple[str, Expression]]:
             yield f"channels.{channel.name}.gates.{gate.name}.tau", gate.tau
 
 
-def _check_rates(model: Model, where: str) -> None:
-    values: dict[str, Array | float] = {name: quantity.value for name, quantity in model.quantities.items()}
-    if model.calcium is not None:
-        values["ca"] = model.calcium.rest.evaluate(values)
-    values["v"] = np.arange(VOLTAGE_RANGE[0], VOLTAGE_RANGE[1] + 0.25, 0.5)
-    for channel in model.channels:
-        for spot, expr in _expressions(channel):
-            rate = np.broadcast_to(expr.evaluate(values), np.shape(values["v"]))
-            if not np.isfinite(rate).all():
-                at = np.asarray(values["v"])[~np.isfinite(rate)][0]
-                raise InputError(f"{where}: {spot} is not finite at v = {at:g} mV; write x/(exp(x/y)-1) as vtrap(x, y)")
+def _check(model: Model, where: str) -> None:
+    """Raise unless quantities, rates, calcium and morphology are sound at the reference."""
+    units = {name: q.unit for name, q in model.quantities.items()}
+    values: dict[str, Array | float] = {name: q.value for name, q in model.quantities.items()}
+    for name, q in model.quantities.items():
+        if q.equals:
+            spot = f"{where}: quantities.{name}.equals"
+            soundness.need_unit(q.equals, q.unit, units, spot)
+            need = soundness.need_positive if q.unit in POSITIVE_UNITS else soundness.need_finite
+            need(expression.parse(q.equals, spot), values, spot)
+    if model.morphology is not None:
+        soundness.need_shape(model.morphology, [channel.name for channel in model.channels], units, values, where)
+    if (pool := model.calcium) is not None:
+        soundness.need_pool({"depth": pool.depth, "tau": pool.tau, "rest": pool.rest}, units, where)
+        for key, expr in (("depth", pool.depth), ("tau", pool.tau), ("rest", pool.rest)):
+            soundness.need_positive(expr, values, f"{where}: calcium.{key}")
+        values["ca"] = pool.rest.evaluate(values)
+    soundness.need_rates((pair for channel in model.channels for pair in _expressions(channel)), values, where)

@@ -386,10 +386,10 @@ class Undefined(Reference):
         return self.prior.from_cube(u[rng.choice(len(u), n, p=chance)] + (rng.random((n, 2)) - 0.5) / 400)
 
     def divergence(self, x_o: Array, log_prob: Callable[[Array], Array]) -> float:
-        """KL(exact || other) [nat] of another density of the parameters, by cells of 0.035 out to 7 prior sds."""
-        theta = 14.0 * (cells(400, 2) - 0.5)
+        """KL(exact || other) [nat] of another density of the parameters, by cells of 0.07 out to 7 prior sds."""
+        theta = 14.0 * (cells(200, 2) - 0.5)
         chance = normalised(self.prior.log_prob(theta) + self.log_likelihood(theta, x_o))
-        height = log_prob(theta) + 2 * np.log(14.0 / 400)
+        height = log_prob(theta) + 2 * np.log(14.0 / 200)
         known = chance > 1e-12
         return float((chance[known] * (np.log(chance[known]) - height[known])).sum())
 

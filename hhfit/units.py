@@ -19,6 +19,9 @@ MILLISIEMENS_IN_SIEMENS = 1e-3
 MM_PER_MS_OF_UA_PER_CM2_IN_UM = 10.0 / (2 * 96485.33212)
 """Calcium [mM/ms] that 1 uA/cm2 brings into a shell of 1 um: I / (2 F depth)."""
 
+MS_PER_CM2_UM2_OF_UM_PER_OHM_CM = 1e7
+"""Conductance [mS/cm2 um2] through 1 ohm cm along a path whose length over cross-section is 1 /um."""
+
 UM2_IN_CM2 = 1e-8
 PA_IN_NA = 1e-3
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["mechanism", "morphology", "places", "swc"]
+VALUES += ["mechanism", "morphology", "places", "soundness", "swc"]
 VALUES += ["traces", "simulations", "outcomes", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
@@ -26,6 +26,7 @@ ALLOWED = {
     "places": [],
     "mechanism": ["errors", "expression", "morphology"],
     "swc": ["errors", "library", "morphology"],
+    "soundness": ["arrays", "errors", "expression", "morphology"],
     "model": [
         "arrays",
         "errors",
@@ -36,6 +37,7 @@ ALLOWED = {
         "outcomes",
         "places",
         "prior",
+        "soundness",
         "swc",
         "units",
     ],

@@ -54,6 +54,18 @@ def changed(path, value):
         (("calcium",), {"channels": ["x"], "depth": 1, "tau": 5, "rest": 1e-4}, "calcium.channels names 'x'"),
         (("calcium",), {"channels": ["leak"], "depth": 1, "tau": "v", "rest": 1e-4}, "calcium.tau names unknown 'v'"),
         (("calcium",), {"channels": ["leak"], "depth": 1, "rest": 1e-4}, "cell.toml: calcium: 'tau' is missing"),
+        (("calcium",), {"channels": ["leak"], "depth": "e", "tau": 5, "rest": 1}, "depth: e is in mV, must be in um"),
+        (("calcium",), {"channels": ["leak"], "depth": 1, "tau": -5, "rest": 1}, "calcium.tau is -5, must be positive"),
+        (
+            ("calcium",),
+            {"channels": ["leak"], "depth": 1, "tau": "1 / 0", "rest": 1},
+            "tau is inf, must be positive and",
+        ),
+        (("quantities", "noise"), {"value": 1, "unit": "mV"}, "quantities.noise is in mV, must be in uA/cm2*ms^0.5"),
+        (("quantities", "temperature"), {"value": 1, "unit": "mV"}, "temperature is in mV, must be in degC"),
+        (("quantities", "v_init", "equals"), "area", "v_init.equals: area is in um2, must be in mV"),
+        (("quantities", "v_init", "equals"), "e / 0", "quantities.v_init.equals is -inf, must be finite"),
+        (("quantities", "area", "equals"), "1000 * e", "quantities.area.equals is -70000, must be positive"),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(path, value, message):
@@ -175,6 +187,13 @@ tau = "2"
         ),
         ('"g"\nreversal', '"v_init"\nreversal', "cell.toml:15: channels.na.conductance: v_init is in mV"),
         ("traub_na", "traub_nb", "cell.toml:14: channels.na.type: unknown channel 'traub_nb'; available"),
+        (
+            'conductance = "g"',
+            'conductance = "v"',
+            "cell.toml:15: channels.na.conductance: v is in mV, must be in mS/cm2",
+        ),
+        ('tau = "2"', 'tau = "2 / 0"', "cell.toml:25: channels.k.gates.n.tau is not finite at v = -120 mV"),
+        ('area.unit = "um2"', 'area.unit = "mV"', "cell.toml:9: quantities.area is in mV, must be in um2"),
         ('area.unit = "um2"', 'area.unit = "m2"', "cell.toml:9: quantities.area has unknown unit 'm2'"),
     ],
 )

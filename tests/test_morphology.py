@@ -72,6 +72,10 @@ def changed(path, value):
         (("regions", "dendrite", "channels"), {"leak": "e"}, "channels.leak: e is in mV, must be in mS/cm2"),
         (("regions", "dendrite", "capacitance"), "ra", "dendrite.capacitance: ra is in ohm*cm, must be in uF/cm2"),
         (("axial_resistance",), "e", "morphology.axial_resistance: e is in mV, must be in ohm*cm"),
+        (("sections", "twig", "length"), "e", "sections.twig.length: e is in mV, must be in um"),
+        (("sections", "twig", "diameter"), "ra", "sections.twig.diameter: ra is in ohm*cm, must be in um"),
+        (("regions", "dendrite", "channels"), {"leak": "g / 0"}, "dendrite.channels.leak is inf, must be finite"),
+        (("axial_resistance",), "ra / 0", "morphology.axial_resistance is inf, must be positive and finite"),
         (("d_lambda",), -1, "morphology.d_lambda is -1, must be positive"),
     ],
 )
@@ -80,6 +84,39 @@ def test_a_bad_morphology_is_refused_in_one_sentence(path, value, message):
         model.build(changed(("morphology", *path), value), "cell")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'parent = "soma"',
+            'parent = "twig"',
+            r"cell.toml:\d+: .*sections.trunk: sections trunk -> twig -> trunk form a",
+        ),
+        (
+            '"2 * g"',
+            '"2 * h"',
+            r"cell.toml:\d+: morphology.regions.dendrite.channels.leak names unknown 'h'; available:",
+        ),
+        ('"2 * g"', '"e"', r"cell.toml:\d+: morphology.regions.dendrite.channels.leak: e is in mV, must be in mS/cm2"),
+        ('"2 * g"', '"g / 0"', r"cell.toml:\d+: morphology.regions.dendrite.channels.leak is inf, must be finite"),
+        ("length = 100", 'length = "e"', r"cell.toml:\d+: morphology.sections.trunk.length: e is in mV, must be in um"),
+    ],
+)
+def test_a_bad_morphology_in_a_file_is_refused_with_its_line(tmp_path, old, new, message):
+    import tomli_w
+
+    text = tomli_w.dumps(TABLE)
+    assert text.count(old) == 1
+    path = tmp_path / "cell.toml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=message) as caught:
+        model.load(str(path))
+    assert "\n" not in str(caught.value)
+    line = int(str(caught.value).split(":")[1])
+    table = "regions.dendrite.channels" if "regions" in str(caught.value) else "sections.trunk"
+    assert text.splitlines()[line - 1].startswith((f"[morphology.{table}]", old.split(" =")[0], "leak"))
 
 
 @pytest.mark.parametrize(
@@ -137,13 +174,10 @@ def test_a_region_has_its_own_conductances_and_lacks_those_that_are_0():
     assert model.build(TABLE, "cell").region("dendrite").channels[0].conductance.text == "2 * g"
 
 
-@pytest.mark.parametrize("name", ["batched", "brian2"])
-def test_simulators_of_points_say_who_runs_trees(name):
+def test_a_simulator_of_points_says_who_runs_trees():
     steps = step(np.array([50.0]), on=1.0, off=2.0, duration=3.0, dt=0.1)
-    with pytest.raises(
-        UnsupportedError, match="one compartment only, and this one has a morphology; take --simulator ne"
-    ):
-        get(name, model.build(TABLE, "cell"), steps)
+    with pytest.raises(UnsupportedError, match=r"one compartment only, .* take --simulator batched or neuron"):
+        get("brian2", model.build(TABLE, "cell"), steps)
 
 
 def test_a_fit_takes_the_area_from_the_morphology_and_from_nowhere_else():

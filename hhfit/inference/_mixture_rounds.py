@@ -8,6 +8,7 @@ import numpy as np
 
 from hhfit.arrays import Array
 from hhfit.errors import InferenceError
+from hhfit.inference import _mixtures
 from hhfit.inference._base import Inference
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._failures import Classifier, train
@@ -20,6 +21,8 @@ from hhfit.simulations import Simulations, join
 _TRIES = 200
 _LEAST_KEPT = 0.02
 _DRAWS = 20_000
+_FAR = 3.0
+_REACH = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,36 +69,84 @@ class MixtureInference(Inference):
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Features as z-scores of the first round's.
+    """Features as z-scores about an observation's surroundings.
+
+    A feature that lies ten times further from the observation than most do is taken to lie just there: else a few
+    runaways set the scale, and all the rest looks alike to a network.
 
     Args:
         mean: Mean of every feature, shape ``(F,)``.
         sd: Standard deviation, 1 where it would be zero, shape ``(F,)``.
+        low: Least value that is told apart from lower ones, shape ``(F,)``.
+        high: Largest value that is told apart from higher ones, shape ``(F,)``.
     """
 
     mean: Array
     sd: Array
+    low: Array
+    high: Array
 
     @classmethod
-    def of(cls, x: Array) -> "Scores":
-        """Fitted to features ``(N, F)``, undefined values left out."""
-        columns = [column[np.isfinite(column)] for column in x.T]
-        mean = np.array([column.mean() if len(column) else 0.0 for column in columns])
-        sd = np.array([column.std() if len(column) else 0.0 for column in columns])
-        return cls(mean, np.where(sd > 0, sd, 1.0))
+    def of(cls, x: Array, x_o: Array) -> "Scores":
+        """Fitted to features ``(N, F)`` about an observation ``(F,)``, undefined values left out."""
+        return cls(*np.array([_surroundings(*pair) for pair in zip(x.T, x_o, strict=True)]).T)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> "Scores":
         """The scores whose ``arrays`` were recorded."""
-        return cls(arrays["scores.mean"], arrays["scores.sd"])
+        return cls(*(np.asarray(arrays[f"scores.{name}"]) for name in ("mean", "sd", "low", "high")))
 
     def arrays(self) -> dict[str, Array]:
         """All that defines them, by name."""
-        return {"scores.mean": self.mean, "scores.sd": self.sd}
+        return {f"scores.{name}": getattr(self, name) for name in ("mean", "sd", "low", "high")}
+
+    def of_round(self, x: Array, x_o: Array) -> "Scores":
+        """Fitted to a later round's features ``(N, F)``, on which an observation ``(F,)`` is at most 3 away.
+
+        Later rounds see a small part of the first one's features, and a network learns it slowly from inputs that
+        hardly vary. Features that no longer vary keep their scale.
+        """
+        new = Scores.of(x, x_o)
+        varies = np.array([len(np.unique(column[np.isfinite(column)])) > 1 for column in x.T])
+        far = np.where(np.isfinite(x_o), np.abs(x_o - new.mean), 0.0) / _FAR
+        sd = np.maximum(new.sd, far)
+        pairs = ((new.mean, self.mean), (sd, self.sd), (new.low, self.low), (new.high, self.high))
+        return Scores(*(np.where(varies, fresh, kept) for fresh, kept in pairs))
 
     def __call__(self, x: Array) -> Array:
         """Scores of features ``(N, F)``; NaN where undefined."""
-        return ((np.where(np.isfinite(x), x, np.nan) - self.mean) / self.sd).astype(np.float32)
+        x = np.where(np.isfinite(x), x, np.nan).clip(self.low, self.high)
+        return ((x - self.mean) / self.sd).astype(np.float32)
+
+
+def _surroundings(column: Array, at: float) -> tuple[float, float, float, float]:
+    """Mean and sd of one feature, and the limits about an observation that it is told apart within."""
+    column = column[np.isfinite(column)]
+    if not len(column):
+        return 0.0, 1.0, -np.inf, np.inf
+    reach = _REACH * float(np.median(np.abs(column - at))) if np.isfinite(at) else 0.0
+    low, high = (at - reach, at + reach) if reach > 0 else (-np.inf, np.inf)
+    column = column.clip(low, high)
+    return float(column.mean()), float(column.std()) or 1.0, low, high
+
+
+def scored(arrays: Mapping[str, Array], x: Array, x_o: Array) -> tuple[Scores, dict[str, Array]]:
+    """Scores for a round, and the weights that make the network of the round before the same function of them.
+
+    Args:
+        arrays: What the round before recorded; nothing in the first round.
+        x: Features of the round's usable simulations, shape ``(N, F)``.
+        x_o: The observation, shape ``(F,)``.
+
+    Returns:
+        The scores, and the weights by name; none in the first round.
+    """
+    if not arrays:
+        return Scores.of(x, x_o), {}
+    old = Scores.from_arrays(arrays)
+    new = old.of_round(x, x_o)
+    weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
+    return new, _mixtures.rescaled(weights, (new.mean - old.mean) / old.sd, new.sd / old.sd)
 
 
 def draw_inside(

@@ -67,6 +67,24 @@ def replicated(weights: Mapping[str, Array], components: int, seed: np.random.Se
     return copy
 
 
+def rescaled(weights: Mapping[str, Array], shift: Array, factor: Array) -> dict[str, Array]:
+    """Weights of the same function of other inputs: what was ``z`` is now ``(z - shift) / factor``.
+
+    The sds of the first layer's weights follow; that of its bias stays.
+
+    Args:
+        weights: Arrays by name, as ``initial`` makes them.
+        shift: Old value of the new zero, shape ``(F,)``.
+        factor: Old size of the new unit, shape ``(F,)``.
+    """
+    first = weights["m.hidden.0"].astype(float)
+    first = np.concatenate([factor[:, None] * first[:-1], first[-1:] + shift @ first[:-1]])
+    spread = weights["s.hidden.0"].astype(float)
+    spread[:-1] += np.log(factor)[:, None]
+    new = {"m.hidden.0": first, "s.hidden.0": spread, "m.missing": (weights["m.missing"] - shift) / factor}
+    return dict(weights) | {name: value.astype(np.float32) for name, value in new.items()}
+
+
 class Network(torch.nn.Module):
     """A mixture-density network whose weights each have a normal distribution.
 

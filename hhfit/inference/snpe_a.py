@@ -11,7 +11,7 @@ from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._failures import Classifier
 from hhfit.inference._gaussians import Gaussians, corrected
-from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, said, trusted
+from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, draw_inside, said, scored, trusted
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
@@ -79,13 +79,12 @@ class Inference(MixtureInference):
         started, stage = time.monotonic(), f"round {number}: training"
         usable = simulations.usable
         need_usable(usable, stage)
-        scores = Scores.from_arrays(arrays) if arrays else Scores.of(simulations.x[usable])
+        scores, weights = scored(arrays, simulations.x[usable], x_o)
         x = torch.tensor(scores(simulations.x[usable]))
         y = torch.tensor(place.to(simulations.theta[usable]), dtype=torch.float32)
         start_seed, train_seed = seed.spawn(2)
         components = self.components if number == self.budget.rounds else 1
         layout = _mixtures.Layout(x.shape[1], y.shape[1], components, self.hidden)
-        weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
         if not weights:
             weights = _mixtures.initial(layout, start_seed)
         elif components > 1:

@@ -16,10 +16,10 @@ from hhfit.inference._gaussians import Gaussians
 from hhfit.inference._mixture_rounds import (
     MixtureInference,
     MixturePosterior,
-    Scores,
     draw_inside,
     inside_mass,
     said,
+    scored,
     trusted,
 )
 from hhfit.inference._rounds import need_usable, outcomes
@@ -55,7 +55,7 @@ class Inference(MixtureInference):
         defensive: Share of proposals that are drawn from the prior.
         freedom: Degrees of freedom of the Student-t that the proposal is turned into; infinite for Gaussians.
         kernel: Calibration kernel, one of ``KERNELS``.
-        bandwidth: Its bandwidth, in root-mean-square sds of the features.
+        bandwidth: Its bandwidth, in root-mean-square sds of the first round's features.
         pull: Factor of the divergence of the network's weights.
         least_effective: Least share of effective draws that is taken as it is.
 
@@ -132,16 +132,17 @@ class Inference(MixtureInference):
         with np.errstate(over="ignore"):
             return theta, 1 / (self.defensive / share + (1 - self.defensive) * np.exp(log_ratio))
 
-    def _weigh(self, weight: Array, x: Array, x_o: Array) -> tuple[Array, dict[str, float | bool]]:
-        """Weights of mean 1 with the kernel in them, and what is known of them."""
-        distance = np.sqrt(np.nanmean((x - x_o) ** 2, axis=1)) / self.bandwidth
+    def _weigh(self, weight: Array, away: Array) -> tuple[Array, dict[str, float | bool]]:
+        """Weights of mean 1 with the kernel of distances ``(N, F)`` in them, and what is known of them."""
+        distance = np.sqrt(np.nanmean(away**2, axis=1)) / self.bandwidth
         weight = weight * KERNELS[self.kernel](distance)
         if not weight.sum() > 0:
             raise InputError(f"kernel bandwidth is {self.bandwidth:g}, no simulation is that close; widen it")
         n, tail = _weights.effective(weight), _weights.pareto_k(weight)
         poor = n < self.least_effective * len(weight) or tail > _weights.POOR_TAIL
         if poor:
-            _LOG.warning("importance weights are worth %.0f of %d draws (Pareto k %.2f): truncated", n, len(x), tail)
+            text = "importance weights are worth %.0f of %d draws (Pareto k %.2f): truncated"
+            _LOG.warning(text, n, len(weight), tail)
             weight = _weights.truncated(weight)
         log = {"effective_sample_size": n, "pareto_k": tail, "weights_truncated": bool(poor)}
         return weight / weight.mean(), log
@@ -162,15 +163,16 @@ class Inference(MixtureInference):
         started, stage = time.monotonic(), f"round {number}: training"
         usable = simulations.usable
         need_usable(usable, stage)
-        scores = Scores.from_arrays(arrays) if arrays else Scores.of(simulations.x[usable])
+        scores, weights = scored(arrays, simulations.x[usable], x_o)
         x, o = scores(simulations.x[usable]), scores(x_o[None])[0]
-        final, weighed = self._weigh(weight[usable], x, o)
+        unit = arrays.get("kernel.unit", scores.sd)
+        seen = np.where(np.isfinite(simulations.x[usable]), simulations.x[usable], np.nan)
+        final, weighed = self._weigh(weight[usable], (seen - x_o) / unit)
         x, w = torch.tensor(x), torch.tensor(final, dtype=torch.float32)
         y = torch.tensor(place.to(simulations.theta[usable]), dtype=torch.float32)
         start_seed, train_seed = seed.spawn(2)
         components = 1 if number <= self.singles else self.components
         layout = _mixtures.Layout(x.shape[1], y.shape[1], components, self.hidden)
-        weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
         known = bool(weights)
         if not known:
             weights = _mixtures.initial(layout, start_seed)
@@ -189,7 +191,7 @@ class Inference(MixtureInference):
             progress=lambda done, total, note: journal.progress(stage, done, total, note),
         )
         posterior = network.at(o)
-        kept = {f"net.{name}": value for name, value in network.weights().items()}
+        kept = {f"net.{name}": value for name, value in network.weights().items()} | {"kernel.unit": unit}
         log = outcomes(simulations) | weighed | {"trained_on": len(x), "epochs": self.epochs, "training_loss": loss}
         log |= {"seconds": time.monotonic() - started}
         return kept | scores.arrays() | posterior.arrays("posterior"), log

@@ -12,7 +12,7 @@ from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._failures import Classifier
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, Scores, draw_inside, said, trusted
+from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, draw_inside, said, scored, trusted
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
@@ -86,7 +86,7 @@ class Inference(MixtureInference):
         need_usable(gathered[-1].usable, stage)
         pool = join(gathered)
         usable = pool.usable
-        scores = Scores.from_arrays(arrays) if arrays else Scores.of(pool.x[usable])
+        scores, weights = scored(arrays, gathered[-1].x[gathered[-1].usable], x_o)
         x = torch.tensor(scores(pool.x[usable]))
         y = torch.tensor(place.to(pool.theta[usable]), dtype=torch.float32)
         turn = torch.tensor(np.repeat(np.arange(len(gathered)), [len(part) for part in gathered])[usable])
@@ -94,7 +94,6 @@ class Inference(MixtureInference):
         push = torch.tensor(np.array([t[1] for t in tilts]), dtype=torch.float32)
         start_seed, train_seed = seed.spawn(2)
         layout = _mixtures.Layout(x.shape[1], y.shape[1], self.components, self.hidden)
-        weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
         weights = weights or _mixtures.initial(layout, start_seed)
         network = _mixtures.Network(layout, weights, self.svi)
 

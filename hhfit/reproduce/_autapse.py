@@ -47,6 +47,17 @@ class Autapse:
                 x[i + 1] = x[i] + STEP * drive / tau
             return (x + self.observation_noise * rng.standard_normal(x.shape)).T
 
+    def failing(self, points: int = 1000) -> float:
+        """Share of the prior that fails, where J is all that is free: x is normal, of known mean and sd."""
+        from scipy.special import ndtr
+
+        low, high = self.prior.support[0]
+        growth = 1 + STEP * (low + (np.arange(points) + 0.5) / points * (high - low) - 1)
+        powers = growth[:, None] ** np.arange(TIMES)
+        mean = STEP * powers[:, TIMES - OFF : TIMES - ON].sum(axis=1)
+        sd = self.noise * np.sqrt(STEP * (powers**2).sum(axis=1))
+        return float(ndtr((mean - self.limit) / sd).mean())
+
     def simulate(self, theta: Array, first: int) -> Simulations:
         """Mean rate during the input of parameter sets, numbered from ``first``; a runaway is a failed row."""
         parts = [self._block(theta[i : i + 500], first + i) for i in range(0, len(theta), 500)]

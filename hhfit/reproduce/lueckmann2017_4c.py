@@ -63,7 +63,8 @@ def _imputed(work: Work, neuron: Neuron) -> Parts:
     value = scores.mean + scores.sd * kept["net.m.missing"][0]
     x = neuron.simulate(neuron.prior.sample(500, 5), 10**8).x
     draws = fitted.posterior.sample(5000, 1)
-    return {"imputed": value, "mean": scores.mean, "x": x, "draws": draws, "truth": neuron.truth}
+    mean = Scores.from_arrays(fitted.journal.arrays["round-01"]).mean
+    return {"imputed": value, "mean": mean, "x": x, "draws": draws, "truth": neuron.truth}
 
 
 def _rows(a: dict[str, Array]) -> tuple[Row, ...]:

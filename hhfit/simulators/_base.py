@@ -1,6 +1,7 @@
 """The seam of all simulators: shapes and bad rows are handled here, once."""
 
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -26,6 +27,8 @@ class Simulator(ABC):
         model: The neuron.
         protocol: The command of every sweep.
         step: Largest integration step [ms]; the step used divides the protocol's.
+        threads: Threads that judge traces, and that ``batched`` simulates in; one by default, since hhfit runs one
+            process per core.
 
     Raises:
         InputError: If ``step`` is not positive.
@@ -35,10 +38,13 @@ class Simulator(ABC):
     model: Model
     protocol: Protocol
     step: float = DEFAULT_STEP
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if not self.step > 0:
             raise InputError(f"step is {self.step} ms, must be positive")
+        if self.threads < 1:
+            raise InputError(f"threads is {self.threads}, must be at least 1")
         if self.protocol.clamp != "current":
             raise UnsupportedError("simulators run current-clamp protocols only; give a current-clamp recording")
 
@@ -84,9 +90,17 @@ class Simulator(ABC):
             reached = np.ones(len(theta), bool)
             if possible.any():
                 response[possible], reached[possible] = self._checked(theta[possible], seed, index[possible])
-        status = np.where(reached, judge(response, self.protocol, self.model.limits), Status.SOLVER)
+        status = np.where(reached, self._outcomes(response), Status.SOLVER)
         response[np.isin(status, [Status.NOT_FINITE, Status.SOLVER])] = np.nan
         return Traces(response, status)
+
+    def _outcomes(self, response: Array) -> Array:
+        """Outcome of every row, judged in as many parts as there are threads."""
+        if self.threads == 1:
+            return judge(response, self.protocol, self.model.limits)
+        with ThreadPoolExecutor(self.threads) as pool:
+            parts = np.array_split(response, self.threads)
+            return np.concatenate(list(pool.map(lambda part: judge(part, self.protocol, self.model.limits), parts)))
 
     def _checked(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
         """What ``_simulate`` returns; traces of a wrong length did not reach their end."""
@@ -113,18 +127,27 @@ def row_generator(seed: int, index: int, sweep: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, index * 4096 + sweep]))
 
 
+def need_rates(model: Model, name: str) -> None:
+    """Raise unless all channels of a model are written as rates.
+
+    Raises:
+        UnsupportedError: If one is in NMODL.
+    """
+    for mechanism in model.mechanisms:
+        raise UnsupportedError(
+            f"{model.name}: simulator {name!r} cannot run {mechanism.file}, which is NMODL; take --simulator neuron"
+        )
+
+
 def need_point(model: Model, name: str) -> None:
     """Raise unless a model is of one compartment, with channels of rates alone.
 
     Raises:
         UnsupportedError: If it has a morphology or a channel in NMODL.
     """
-    for mechanism in model.mechanisms:
-        raise UnsupportedError(
-            f"{model.name}: simulator {name!r} cannot run {mechanism.file}, which is NMODL; take --simulator neuron"
-        )
+    need_rates(model, name)
     if model.morphology is not None:
         raise UnsupportedError(
             f"{model.name}: simulator {name!r} runs cells of one compartment only, and this one has a morphology; "
-            "take --simulator neuron"
+            "take --simulator batched or neuron"
         )

@@ -9,7 +9,7 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.model import NOISE, Model, Pool
 from hhfit.simulators._graph import CENTRE, NUDGE, NUMBER, STEP, Graph, Node, Quotient, families, quotient
-from hhfit.simulators._runtime import ROUNDS, RUNTIME
+from hhfit.simulators._runtime import FUNCTIONS, POINT, ROUNDS
 from hhfit.units import MM_PER_MS_OF_UA_PER_CM2_IN_UM, PA_PER_UM2_IN_UA_PER_CM2
 
 DT = "dt"
@@ -130,34 +130,37 @@ class Kernel:
         source: Its Python text, complete in itself.
         equations: What it integrates.
         nodes: What it reads for every simulation, in order.
-        precision: ``"float64"`` or ``"float32"``.
     """
 
     source: str
     equations: System
     nodes: tuple[Node, ...]
-    precision: str
 
-    def rows(self, model: Model, theta: Array, dt: float) -> Array:
-        """What the kernel reads for every simulation, shape ``(K, N)``."""
+    @property
+    def shared(self) -> tuple[Array | int, ...]:
+        """What the kernel reads for all simulations: nothing."""
+        return ()
+
+    def inputs(self, model: Model, theta: Array, dt: float) -> tuple[Array, ...]:
+        """What the kernel reads for every simulation, the simulations along the last axis: ``(K, N)``."""
         values: Mapping[str, Array] = {name: np.ascontiguousarray(v) for name, v in model.values(theta).items()}
-        known = {**values, "v": values["v_init"]}
-        pool = []
-        if model.calcium is not None:
-            known["ca"] = np.broadcast_to(model.calcium.rest.evaluate(values), len(theta))
-            pool = [known["ca"]]
         noise = values.get(NOISE, np.zeros(len(theta))) / np.sqrt(dt)
-        gates = [
-            np.broadcast_to(gate.inf.evaluate(known), len(theta))
-            for channel in model.channels
-            for gate in channel.gates
-            if gate.tau is not None
-        ]
         scale = PA_PER_UM2_IN_UA_PER_CM2 / values["area"]
-        fixed = [values["v_init"], *gates, *pool, dt / values["capacitance"], scale, noise]
-        return np.vstack(
-            [*fixed, self.equations.graph.evaluate(self.nodes, {**values, DT: np.full(len(theta), dt)})]
-        ).astype(self.precision)
+        fixed = [*initial(model, values), dt / values["capacitance"], scale, noise]
+        own = self.equations.graph.evaluate(self.nodes, {**values, DT: np.full(len(theta), dt)})
+        return (np.vstack([*fixed, own]),)
+
+
+def initial(model: Model, values: Mapping[str, Array]) -> list[Array]:
+    """Potential, gates and calcium to begin with, in the order of the state, each of shape ``(N,)``."""
+    v = values["v_init"]
+    known = {**values, "v": v}
+    pool = []
+    if model.calcium is not None:
+        known["ca"] = np.broadcast_to(model.calcium.rest.evaluate(values), len(v))
+        pool = [known["ca"]]
+    moving = [gate for channel in model.channels for gate in channel.gates if gate.tau is not None]
+    return [v, *(np.broadcast_to(gate.inf.evaluate(known), len(v)) for gate in moving), *pool]
 
 
 def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
@@ -170,38 +173,49 @@ def generate(model: Model, scheme: str, precision: str, noisy: bool) -> Kernel:
         noisy: Whether it adds noise.
     """
     equations = system(model, precision)
-    writer = _Writer(equations, LANES[precision], CLIP[precision], LARGEST[precision], NUDGES[precision])
+    n_states = len(equations.motions) + 1
+    writer = Writer(equations, precision, first=n_states, shared=3)
     body = {"exponential-euler": writer.exponential, "rk4": writer.runge_kutta, "forward-euler": writer.forward}[
         scheme
     ]()
-    n_states = len(equations.motions) + 1
-    source = RUNTIME.format(
+    constants = f"STATES = {n_states}\nROWS = {n_states + 3 + len(writer.nodes)}\nEXTRA = ROWS * LANES"
+    loop = POINT.format(noisy=noisy, part=writer.lanes // WAYS, body=indented(body, writer.lanes, 24))
+    return Kernel(functions(precision, constants) + loop, equations, tuple(writer.nodes))
+
+
+def functions(precision: str, constants: str) -> str:
+    """Text of the functions that a kernel calls, with constants that its loops use."""
+    return FUNCTIONS.format(
         precision=precision,
-        lanes=writer.lanes,
+        lanes=LANES[precision],
         near="1e-5" if precision == "float64" else "3e-2",
         largest=LARGEST[precision],
-        states=n_states,
-        rows=n_states + 3 + len(writer.nodes),
-        noisy=noisy,
+        constants=constants,
         rounds=ROUNDS,
-        part=writer.lanes // WAYS,
-        body="\n".join(f"{24 * ' '}{line}" for line in _alternating(body, writer.lanes)),
     )
-    return Kernel(source, equations, tuple(writer.nodes), precision)
 
 
-class _Writer:
-    """Statements for one lane ``n``; states, then dt/C, command scale, noise scale, then ``nodes``, in ``s``."""
+def indented(body: list[str], lanes: int, depth: int) -> str:
+    """Text of a loop over ``lanes // WAYS`` lanes, written for lane ``n``."""
+    return "\n".join(f"{depth * ' '}{line}" for line in _alternating(body, lanes))
 
-    def __init__(self, equations: System, lanes: int, clip: tuple[float, float], largest: float, nudge: float) -> None:
-        self.equations, self.lanes, self.clip, self.largest, self.nudge = equations, lanes, clip, largest, nudge
-        self.graph = equations.graph
+
+class Writer:
+    """Statements for one lane ``n`` of ``s``: states, from ``first`` on ``shared`` rows with dt/C first, ``nodes``."""
+
+    def __init__(self, equations: System, precision: str, *, first: int, shared: int) -> None:
+        self.equations, self.graph = equations, equations.graph
+        self.lanes, self.clip = LANES[precision], CLIP[precision]
+        self.largest, self.nudge = LARGEST[precision], NUDGES[precision]
         self.nodes: list[Node] = []
         self.names = [motion.name for motion in equations.motions]
-        self.first = len(self.names) + 1
+        self.first, self.shared = first, shared
 
     def slot(self, place: int) -> str:
         return f"s[{place * self.lanes} + n]"
+
+    def row(self, place: int) -> str:
+        return self.slot(self.first + place)
 
     def exponential(self) -> list[str]:
         """Potential first, from the old gates; then each gate at the new potential; then calcium from both.
@@ -209,6 +223,25 @@ class _Writer:
         Gates are thus half a step ahead of the potential, and calcium takes their mean over its step: second order.
         """
         lines = [*self._load(), *self._slope(), *_relax("w", "v", "z", "b"), f"{self.slot(0)} = w"]
+        return [*lines, *self._gating()]
+
+    def membrane(self, diagonal: int, right: int) -> list[str]:
+        """What the membrane adds to the implicit equation of half a step, to slots ``diagonal`` and ``right``."""
+        lines = [*self._states(), "i = F(0.0)", *self._slope()]
+        return [*lines, f"{self.slot(diagonal)} = F(0.5) * z", f"{self.slot(right)} = v + F(0.5) * b"]
+
+    def advance(self, right: int) -> list[str]:
+        """The rest of a step from the potential at its half, in slot ``right``: Crank and Nicolson, then the gates."""
+        return [
+            *self._states(),
+            f"w = F(2.0) * {self.slot(right)} - v",
+            f"{self.slot(0)} = w",
+            *self._gating(),
+        ]
+
+    def _gating(self) -> list[str]:
+        """Gates, then calcium, from the old states and the new potential ``w``."""
+        lines: list[str] = []
         gates = [(n, m) for n, m in enumerate(self.equations.motions) if m.name != "ca"]
         lines += self._rates([node for _, m in gates for node in (m.gain, m.rate)], "b", "w")
         for n, motion in gates:
@@ -281,10 +314,12 @@ class _Writer:
             lines += [f"{self.slot(place)} = {name} + F(1.0 / 6.0) * {total}"]
         return lines
 
-    def _load(self) -> list[str]:
+    def _states(self) -> list[str]:
         lines = [f"v = {self.slot(0)}", *(f"x{n} = {self.slot(n + 1)}" for n in range(len(self.names)))]
-        lines += [f"h = {self.slot(self.first)}"]
-        return [*lines, f"i = amplitude * {self.slot(self.first + 1)} + s[EXTRA + n]"]
+        return [*lines, f"h = {self.row(0)}"]
+
+    def _load(self) -> list[str]:
+        return [*self._states(), f"i = amplitude * {self.row(1)} + s[EXTRA + n]"]
 
     def _rates(self, targets: list[Node], tag: str, v: str, states: list[str] | None = None) -> list[str]:
         """Statements that compute nodes from the state."""
@@ -328,7 +363,7 @@ class _Writer:
         if self.graph.levels[node] < STEP:
             if node not in self.nodes:
                 self.nodes.append(node)
-            return self.slot(self.first + 3 + self.nodes.index(node))
+            return self.row(self.shared + self.nodes.index(node))
         if key[0] == "state" and str(key[1]) in self.inputs:
             return self.inputs[str(key[1])]
         return f"n{node}{tag}"
@@ -342,7 +377,7 @@ def _alternating(body: list[str], lanes: int) -> list[str]:
     lines = []
     for line in body:
         for k in range(WAYS):
-            moved = re.sub(r"s\[(\d+) \+ n\]", lambda slot, k=k: f"s[{int(slot.group(1)) + k * part} + n]", line)
+            moved = re.sub(r"\[(\d+) \+ n\]", lambda slot, k=k: f"[{int(slot.group(1)) + k * part} + n]", line)
             moved = moved.replace("s[EXTRA + n]", f"s[EXTRA + {k * part} + n]")
             lines.append(local.sub(rf"\g<1>_{k}", moved))
     return lines

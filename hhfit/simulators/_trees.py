@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from hhfit import expression
-from hhfit.expression import Expression
 from hhfit.mechanism import Mechanism
 from hhfit.model import Model
-from hhfit.morphology import FREQUENCY, Morphology, Section
+from hhfit.morphology import Morphology, Section
 from hhfit.simulators import _nmodl
-
-CAPACITANCE = expression.parse("capacitance", "capacitance")
+from hhfit.simulators._compartments import axial, capacitance, segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +68,7 @@ class Plan:
         shape: Its morphology; ``None`` for one compartment.
         inserted: Mechanism of every region.
         mechanisms: NMODL text by name of mechanism.
-        segments: Compartments of every section, from the length constant at the reference values of free quantities,
-            so that all parameter sets have the same.
+        segments: Compartments of every section.
     """
 
     shape: Morphology | None
@@ -88,8 +84,8 @@ class Plan:
         for section in self.shape.sections:
             cable = _cable(h, section, values)
             cable.nseg = self.segments[section.name]
-            cable.cm = float(self.shape.material(section.region, "capacitance", CAPACITANCE).evaluate(values))
-            cable.Ra = float(_axial(self.shape, section).evaluate(values))
+            cable.cm = float(capacitance(self.shape, section.region).evaluate(values))
+            cable.Ra = float(axial(self.shape, section.region).evaluate(values))
             if section.parent:
                 cable.connect(sections[section.parent](section.at), 0.0)
             self.inserted[section.region].into(cable, values)
@@ -116,25 +112,7 @@ def plan(model: Model) -> Plan:
     inserted = {name: Inserted(_nmodl.suffix(r), tuple(_nmodl.used(r)), r.mechanisms) for name, r in regions.items()}
     texts = {inserted[name].suffix: _nmodl.mechanism(region) for name, region in regions.items()}
     texts |= {mod.suffix: mod.renamed for mod in model.mechanisms}
-    values = {name: quantity.value for name, quantity in model.quantities.items()}
-    shape = model.morphology
-    segments = {s.name: _segments(shape, s, values) for s in shape.sections} if shape is not None else {}
-    return Plan(shape, inserted, texts, segments)
-
-
-def possible(model: Model, values: Mapping[str, float]) -> bool:
-    """Whether values of the quantities make a cell: every length, diameter and material positive and finite."""
-    shape = model.morphology
-    if shape is None:
-        return True
-    numbers = [n for s in shape.sections if not len(s.points) for n in s.numbers(values)]
-    numbers += [float(_axial(shape, s).evaluate(values)) for s in shape.sections]
-    numbers += [float(shape.material(s.region, "capacitance", CAPACITANCE).evaluate(values)) for s in shape.sections]
-    return bool(np.isfinite(numbers).all() and min(numbers) > 0)
-
-
-def _axial(shape: Morphology, section: Section) -> Expression:
-    return shape.material(section.region, "axial_resistance", shape.axial_resistance)
+    return Plan(model.morphology, inserted, texts, segments(model))
 
 
 def _cable(h: Any, section: Section, values: Mapping[str, float]) -> Any:  # noqa: ANN401 - hoc
@@ -145,21 +123,3 @@ def _cable(h: Any, section: Section, values: Mapping[str, float]) -> Any:  # noq
     else:
         cable.L, cable.diam = section.numbers(values)
     return cable
-
-
-def _segments(shape: Morphology, section: Section, values: Mapping[str, float]) -> int:
-    """Smallest odd number that keeps each compartment under ``d_lambda`` length constants.
-
-    The length constant at a frequency f is ``sqrt(d / (4 pi f Ra cm))`` (Hines & Carnevale 2001, The Neuroscientist
-    7:123); it is taken frustum by frustum.
-    """
-    capacitance = float(shape.material(section.region, "capacitance", CAPACITANCE).evaluate(values))
-    material = 4 * np.pi * FREQUENCY * float(_axial(shape, section).evaluate(values)) * capacitance
-    if len(section.points):
-        lengths = np.linalg.norm(np.diff(section.points[:, :3], axis=0), axis=1)
-        diameters = (section.points[1:, 3] + section.points[:-1, 3]) / 2
-    else:
-        lengths, diameters = np.array([[number] for number in section.numbers(values)])
-    # f in 1/s, Ra in ohm cm, cm in uF/cm2, lengths in um: 1e5 makes the length constant um.
-    electrotonic = float(np.sum(lengths / (1e5 * np.sqrt(diameters / material))))
-    return int((electrotonic / shape.d_lambda + 0.999) / 2) * 2 + 1

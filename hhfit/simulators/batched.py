@@ -14,11 +14,12 @@ from typing import final
 import numpy as np
 
 from hhfit.arrays import Array
-from hhfit.errors import InputError
-from hhfit.simulators import _kernel
+from hhfit.errors import InputError, UnsupportedError
+from hhfit.simulators import _branches, _kernel
 from hhfit.simulators._base import Simulator as Base
-from hhfit.simulators._base import need_point
+from hhfit.simulators._base import need_rates
 from hhfit.simulators._cache import folder
+from hhfit.simulators._compartments import possible
 
 
 @final
@@ -28,37 +29,49 @@ class Simulator(Base):
 
     Args:
         scheme: One of ``SCHEMES``, or ``"auto"``: the model's own, else sequential exponential Euler with
-            noise and RK4 without.
+            noise or a morphology and RK4 without.
         precision: ``"float64"`` or ``"float32"``.
-        threads: Threads over blocks; one by default, since hhfit runs one process per core.
 
     Raises:
         InputError: If the scheme or the precision is unknown.
+        UnsupportedError: If the model has channels in NMODL or too many compartments.
     """
 
     scheme: str = "auto"
     precision: str = "float64"
-    threads: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        need_point(self.model, "batched")
+        need_rates(self.model, "batched")
         if self.scheme not in ("auto", *_kernel.SCHEMES):
             raise InputError(f"unknown scheme {self.scheme!r}; available: auto, {', '.join(_kernel.SCHEMES)}")
         if self.precision not in _kernel.LANES:
             raise InputError(f"precision is {self.precision!r}, must be one of {', '.join(_kernel.LANES)}")
+        if self.model.morphology is not None:
+            _branches.need_few(self.model)
+            if self._scheme != _branches.SCHEME:
+                raise UnsupportedError(
+                    f"{self.model.name}: scheme {self._scheme!r} is for cells of one compartment; with a morphology "
+                    f"take {_branches.SCHEME!r}, whose cable equation is implicit"
+                )
 
     def __getstate__(self) -> dict[str, object]:
         """Everything but what is generated: that is made again where it is needed."""
         return {name: value for name, value in self.__dict__.items() if name != "kernel"}
 
+    @property
+    def _scheme(self) -> str:
+        if self.scheme != "auto":
+            return self.scheme
+        sequential = self.is_noisy or self.model.morphology is not None
+        return self.model.integrator or ("exponential-euler" if sequential else "rk4")
+
     @cached_property
-    def kernel(self) -> _kernel.Kernel:
+    def kernel(self) -> _kernel.Kernel | _branches.Kernel:
         """The generated kernel."""
-        scheme = self.scheme
-        if scheme == "auto":
-            scheme = self.model.integrator or ("exponential-euler" if self.is_noisy else "rk4")
-        return _kernel.generate(self.model, scheme, self.precision, self.is_noisy)
+        if self.model.morphology is not None:
+            return _branches.generate(self.model, self.precision, self.is_noisy)
+        return _kernel.generate(self.model, self._scheme, self.precision, self.is_noisy)
 
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
         lanes = _kernel.LANES[self.precision]
@@ -66,14 +79,17 @@ class Simulator(Base):
         command = np.ascontiguousarray(self.protocol.command, dtype=self.precision)
         response = np.empty((len(theta), *command.shape), self.precision)
         padded = np.minimum(np.arange(-(-len(theta) // lanes) * lanes), len(theta) - 1)
-        constants = self.kernel.rows(self.model, theta[padded], self.dt)
+        with np.errstate(over="ignore"):  # what single precision cannot hold is infinite, and the row says so
+            inputs = [part.astype(self.precision) for part in self.kernel.inputs(self.model, theta[padded], self.dt)]
+        shared = self.kernel.shared
         number = index[padded].astype(np.uint64)
 
         def block(start: int) -> None:
             rows = slice(start, start + lanes)
             whole = start + lanes <= len(theta)
             out = response[rows] if whole else np.empty((lanes, *command.shape), self.precision)
-            run(np.ascontiguousarray(constants[:, rows]), command, self.substeps, np.uint64(seed), number[rows], out)
+            own = (np.ascontiguousarray(part[..., rows]) for part in inputs)
+            run(*own, *shared, command, self.substeps, np.uint64(seed), number[rows], out)
             if not whole:
                 response[start:] = out[: len(theta) - start]
 
@@ -84,7 +100,7 @@ class Simulator(Base):
         else:
             with ThreadPoolExecutor(self.threads) as pool:
                 list(pool.map(block, starts))
-        return response, np.ones(len(theta), bool)
+        return response, possible(self.model, self.model.values(theta))
 
 
 @cache

@@ -20,6 +20,7 @@ from hhfit.simulators import _trees
 from hhfit.simulators._base import Simulator as Base
 from hhfit.simulators._base import row_generator
 from hhfit.simulators._cache import folder, need_compiler
+from hhfit.simulators._compartments import possible
 from hhfit.units import PA_PER_UM2_IN_UA_PER_CM2
 
 CELLS = 100
@@ -43,10 +44,7 @@ class Simulator(Base):
     def _simulate(self, theta: Array, seed: int, index: Array) -> tuple[Array, Array]:
         h = _hoc(self)
         response = np.empty((len(theta), *self.protocol.command.shape))
-        each = self.model.values(theta)
-        reached = np.array(
-            [_trees.possible(self.model, {k: float(v[n]) for k, v in each.items()}) for n in range(len(theta))], bool
-        )
+        reached = possible(self.model, self.model.values(theta))
         response[~reached] = np.nan
         able = np.flatnonzero(reached)
         for start in range(0, len(able), CELLS):

@@ -128,6 +128,12 @@ def test_autapse_fails_as_often_as_the_papers(model, expected):
     assert abs((~rows.usable).mean() - expected) < 0.02 + 0.02
 
 
+def test_autapse_fails_as_often_as_it_must():
+    rows = ONE.simulate(ONE.prior.sample(10_000, 2), 0)
+    # sd of a share of 10,000 is 0.005
+    assert abs((~rows.usable).mean() - ONE.failing(2000)) < 0.015
+
+
 def test_autapse_without_noise_is_the_closed_form():
     still = replace(ONE, noise=0.0)
     rate = still.run(np.array([[0.98]]), np.random.default_rng(0))[0]

@@ -13,6 +13,7 @@ from hhfit import expression, model, protocol, simulators
 from hhfit.errors import InputError
 from hhfit.simulators import _kernel, batched
 from hhfit.simulators._graph import Graph, families, quotient
+from hhfit.traces import Status
 
 STEPS = protocol.step(np.array([500.0]), on=10.0, off=50.0, duration=60.0, dt=0.05)
 
@@ -178,10 +179,25 @@ def test_batched_and_neuron_agree_on_spikes(quiet):
     assert np.median(gaps[0.0025]) < 0.5 * np.median(gaps[0.01])
 
 
+@pytest.mark.parametrize("name", ["pospischil", "ball_and_stick"])
+def test_what_single_precision_cannot_hold_costs_its_row_alone(name):
+    m = model.load(name)
+    theta = np.tile(m.reference, (3, 1))
+    good = batched.Simulator(m, STEPS, precision="float32")(theta, 3)
+    theta[1, :2] = 1e308
+    traces = batched.Simulator(m, STEPS, precision="float32")(theta, 3)
+    assert traces.status[1] == Status.NOT_FINITE
+    assert np.array_equal(traces.response[[0, 2]], good.response[[0, 2]])
+
+
 def test_threads_do_not_change_a_bit(cell):
     theta = cell.prior.sample(70, seed=5)
-    one, two = (batched.Simulator(cell, STEPS, threads=n)(theta, 3).response for n in (1, 2))
-    assert np.array_equal(one, two)
+    one, two = (batched.Simulator(cell, STEPS, threads=n)(theta, 3) for n in (1, 2))
+    assert np.array_equal(one.response, two.response)
+    assert np.array_equal(one.status, two.status)
+    assert len(np.unique(one.status)) > 1
+    alone = batched.Simulator(cell, STEPS, threads=2)(theta[:1], 3)
+    assert np.array_equal(alone.response[0], one.response[0])
 
 
 def test_values_are_not_part_of_the_kernel(cell):
@@ -203,6 +219,8 @@ def test_unknown_scheme_and_precision_are_refused(cell):
         batched.Simulator(cell, STEPS, scheme="euler")
     with pytest.raises(InputError, match="precision is 'float16'"):
         batched.Simulator(cell, STEPS, precision="float16")
+    with pytest.raises(InputError, match="threads is 0, must be at least 1"):
+        batched.Simulator(cell, STEPS, threads=0)
 
 
 def test_a_simulator_travels_to_another_process(cell):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hhfit import model, protocol, simulators
-from hhfit.errors import DependencyError
+from hhfit.errors import DependencyError, SimulationError
 from hhfit.simulators import _nmodl, neuron
 from hhfit.traces import Status
 
@@ -143,3 +143,69 @@ def test_two_processes_that_build_at_once_agree(tmp_path):
     sums = [run.communicate(timeout=100)[0].split()[-1] for run in runs]
     assert sums[0] == sums[1]
     assert len(list(tmp_path.rglob("libnrnmech.so"))) == 1
+
+
+def test_a_run_under_variable_steps_is_never_taken_for_a_result(cell, monkeypatch):
+    """psolve under CVODE returns without a word where the integrator gives up, and records its own steps."""
+    run = simulators.get("neuron", cell, STEPS)
+    theta = np.vstack([cell.reference, cell.reference])
+    prepare = neuron._fixed_step
+
+    def variable(h, dt):
+        parallel = prepare(h, dt)
+        h.CVode().active(1)
+        return parallel
+
+    with monkeypatch.context() as patch:
+        patch.setattr(neuron, "_fixed_step", variable)
+        assert list(run(theta, seed=1).status) == [Status.SOLVER, Status.SOLVER]
+    assert list(run(theta, seed=1).status) == [Status.OK, Status.OK]
+
+
+def test_a_loaded_mechanism_is_neither_built_nor_loaded_again(cell, tmp_path, monkeypatch):
+    """NEURON raises when a name is loaded twice, even from another file."""
+    run = simulators.get("neuron", cell, STEPS)
+    before = run(cell.reference[None], seed=1).response
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(neuron, "_compile", lambda *_: pytest.fail("built again"))
+    assert np.array_equal(simulators.get("neuron", cell, STEPS)(cell.reference[None], seed=1).response, before)
+
+
+def test_a_missing_library_is_named(cell, monkeypatch):
+    """``nrn_load_dll`` returns 0 for a missing file and says nothing."""
+    monkeypatch.setattr(neuron, "_compiled", lambda *_: "/nowhere/libnrnmech.so")
+    changed = model.dump(cell)
+    changed["channels"]["na"]["gates"]["m"]["power"] = 7
+    other = model.build(changed, "pospischil")
+    with pytest.raises(SimulationError, match=r"NEURON did not load /nowhere/libnrnmech.so; delete it and try again"):
+        simulators.get("neuron", other, STEPS)(other.reference[None], seed=1)
+
+
+def test_a_run_that_goes_too_far_is_marked(cell, monkeypatch):
+    """Its records are longer than the protocol."""
+    run = simulators.get("neuron", cell, STEPS)
+    h = neuron._hoc(run)
+    prepare = neuron._fixed_step
+
+    class Longer:
+        def psolve(self, t):
+            h.ParallelContext().psolve(t + 2 * run.dt)
+
+    monkeypatch.setattr(neuron, "_fixed_step", lambda h, dt: prepare(h, dt) and Longer())
+    traces = run(cell.reference[None], seed=1)
+    assert list(traces.status) == [Status.SOLVER]
+
+
+def test_the_step_is_set_for_every_run(cell):
+    """CVODE leaves ``h.dt`` changed: a run of another step in between must not be inherited."""
+    theta = cell.reference[None]
+    fine = simulators.get("neuron", cell, STEPS, step=0.0125)
+    first = fine(theta, seed=1).response
+    coarse = simulators.get("neuron", cell, STEPS, step=0.05)(theta, seed=1).response
+    h = neuron._hoc(fine)
+    h.CVode().active(1)
+    h.CVode().solve(1.0)
+    h.CVode().active(0)
+    assert h.dt != 0.0125
+    assert np.array_equal(fine(theta, seed=1).response, first)
+    assert not np.array_equal(coarse, first)

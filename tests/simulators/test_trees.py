@@ -1,4 +1,4 @@
-"""Cells of several compartments in NEURON against cable theory (Rall 1977)."""
+"""Cells of several compartments against cable theory (Rall 1977), in the simulators that run them."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ LAMBDA = 1e4 * np.sqrt(DIAMETER * 1e-4 / 4 / (RA * G * 1e-3))
 """Length constant [um]: sqrt(d / (4 Ra g))."""
 
 
-def cell(sections, prior=False):
+SIMULATORS = pytest.mark.parametrize("name", ["batched", "neuron"])
+
+
+def cell(sections):
     """A passive cell."""
-    leak = {"value": G, "unit": "mS/cm2"}
-    if prior:
-        leak["prior"] = {"kind": "uniform", "low": 0.01, "high": 1.0}
     table = {
-        "g": leak,
+        "g": {"value": G, "unit": "mS/cm2"},
         "e": {"value": -70.0, "unit": "mV"},
         "ra": {"value": RA, "unit": "ohm*cm"},
         "length": {"value": LENGTH, "unit": "um", "prior": {"kind": "uniform", "low": 0.0, "high": 2e3}},
@@ -42,9 +42,10 @@ def resistance(length):
     return 1e-6 / (soma + infinite * np.tanh(length / LAMBDA))
 
 
+@SIMULATORS
 @pytest.mark.parametrize("length", [50.0, 600.0, 1500.0])
-def test_input_resistance_is_that_of_a_soma_with_a_finite_cable(length):
-    response = simulators.get("neuron", cell(STICK), STEPS)(np.array([[length]]), 0).response[0, 0]
+def test_input_resistance_is_that_of_a_soma_with_a_finite_cable(name, length):
+    response = simulators.get(name, cell(STICK), STEPS)(np.array([[length]]), 0).response[0, 0]
     assert (response[-1] + 70.0) * 1e3 / CURRENT == pytest.approx(resistance(length), rel=2e-3)
 
 
@@ -59,7 +60,8 @@ def test_potential_falls_along_the_cable_as_the_hyperbolic_cosine():
     assert fall / (stick(0.0).v + 70.0) == pytest.approx(theory, rel=3e-3)
 
 
-def test_a_tree_that_obeys_the_three_halves_rule_is_an_equivalent_cylinder():
+@SIMULATORS
+def test_a_tree_that_obeys_the_three_halves_rule_is_an_equivalent_cylinder(name):
     """Rall 1962: daughters with sum of d^1.5 equal to the parent's, ending at one electrotonic distance."""
     half = LENGTH / 2
     thin = DIAMETER * 0.5 ** (2 / 3)
@@ -68,17 +70,18 @@ def test_a_tree_that_obeys_the_three_halves_rule_is_an_equivalent_cylinder():
     tree = cell({"soma": SOMA, "stem": stem, "left": daughter, "right": daughter})
     cylinder = cell(STICK)
     branched, straight = (
-        simulators.get("neuron", m, STEPS)(np.array([[LENGTH]]), 0).response[0, 0] for m in (tree, cylinder)
+        simulators.get(name, m, STEPS)(np.array([[LENGTH]]), 0).response[0, 0] for m in (tree, cylinder)
     )
     assert np.abs(branched - straight).max() < 5e-3 * (straight.max() + 70.0)
     assert straight.max() + 70.0 > 1.0
 
 
-def test_sections_drawn_by_points_have_the_area_and_resistance_of_cylinders():
+@SIMULATORS
+def test_sections_drawn_by_points_have_the_area_and_resistance_of_cylinders(name):
     points = [[0.0, y, 0.0, DIAMETER] for y in np.linspace(0.0, LENGTH, 7)]
     drawn = {"soma": SOMA, "stick": {"parent": "soma", "points": points}}
     responses = [
-        simulators.get("neuron", m, STEPS)(np.array([[LENGTH]]), 0).response[0, 0] for m in (cell(drawn), cell(STICK))
+        simulators.get(name, m, STEPS)(np.array([[LENGTH]]), 0).response[0, 0] for m in (cell(drawn), cell(STICK))
     ]
     assert np.abs(responses[0] - responses[1]).max() < 1e-6
 
@@ -105,19 +108,21 @@ def test_compartments_are_short_against_the_length_constant():
     assert max(plan.segments.values()) > 1
 
 
-def test_a_length_that_cannot_be_costs_its_row_alone():
-    run = simulators.get("neuron", cell(STICK), STEPS)
+@SIMULATORS
+def test_a_length_that_cannot_be_costs_its_row_alone(name):
+    run = simulators.get(name, cell(STICK), STEPS)
     traces = run(np.array([[100.0], [0.0], [300.0]]), 0)
     assert list(traces.status) == [Status.SILENT, Status.SOLVER, Status.SILENT]
     assert np.array_equal(traces.response[2], run(np.array([[300.0]]), 0).response[0])
 
 
-@pytest.mark.parametrize("name", ["ball_and_stick", "pyramidal"])
-def test_the_librarys_trees_spike_and_do_not_depend_on_the_batch(name):
-    m = model.load(name)
+@SIMULATORS
+@pytest.mark.parametrize("tree", ["ball_and_stick", "pyramidal"])
+def test_the_librarys_trees_spike_and_do_not_depend_on_the_batch(name, tree):
+    m = model.load(tree)
     steps = protocol.step(np.array([0.0, 300.0]), on=5.0, off=55.0, duration=60.0, dt=0.05)
     theta = np.vstack([m.reference, m.prior.sample(3, seed=1)])
-    run = simulators.get("neuron", m, steps)
+    run = simulators.get(name, m, steps)
     whole = run(theta, 0).response
     counts = ((whole[0, :, :-1] < 0) & (whole[0, :, 1:] >= 0)).sum(axis=1)
     assert counts[0] == 0
