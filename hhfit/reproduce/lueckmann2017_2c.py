@@ -52,7 +52,7 @@ def infer(work: Work, seen: _glm.Observed, method: str, n: int) -> Parts:
     elif method == "snpe_a":
         settings, budget = {"epochs": work.size(100, 200)}, Budget(n * 3 // 5, 3)
     elif method == "snpe_c":
-        settings, name = {"components": 1, "epochs": work.size(60, 50), "space": "natural"}, "snpe_c_mixture"
+        settings, name = {"components": 1, "epochs": work.size(60, 100), "space": "natural"}, "snpe_c_mixture"
     for attempt in range(5):
         try:
             fitted = work.fit(
