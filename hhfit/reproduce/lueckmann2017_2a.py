@@ -129,9 +129,9 @@ def _drawn(a: dict[str, Array]) -> Figure:
     figure = _draw.sheet(32, 110)
     left, middle, right = figure.subplots(1, 3)
     for axes in (left, right):
-        axes.plot(a["theta"], a["exact"], color=_draw.TRUE_POSTERIOR, label="true posterior")
+        axes.plot(a["theta"], a["exact"], color=_draw.TRUE_POSTERIOR, label="true")
         axes.set_xlabel("theta")
-        axes.set_ylim(-0.1, 2.5)
+        axes.set(ylim=(-0.1, 2.5), ylabel="density")
     left.set_title("true posterior")
     rounds = [k + 1 for k in SINGLES]
     for method, colour in (("snpe_b", _draw.SNPE), ("snpe_a", _draw.CDE)):
@@ -141,7 +141,7 @@ def _drawn(a: dict[str, Array]) -> Figure:
     middle.legend(fontsize=6, loc="lower left")
     for row, style, label in ((0, ":", "round 2"), (1, "--", "round 6")):
         if np.isfinite(a["snpe_a.proposals"][row]).all():
-            right.plot(a["theta"], a["snpe_a.proposals"][row], style, color=_draw.CDE, label=f"proposal, {label}")
+            right.plot(a["theta"], a["snpe_a.proposals"][row], style, color=_draw.CDE, label=label)
     right.set_title("CDE-LFI proposal priors")
     right.legend(fontsize=6)
     return figure

@@ -52,7 +52,7 @@ def infer(work: Work, seen: _glm.Observed, method: str, n: int) -> Parts:
     elif method == "snpe_a":
         settings, budget = {"epochs": work.size(100, 200)}, Budget(n * 3 // 5, 3)
     elif method == "snpe_c":
-        settings, name = {"components": 1, "epochs": work.size(60, 50), "space": "natural"}, "snpe_c_mixture"
+        settings, name = {"components": 1, "epochs": work.size(60, 100), "space": "natural"}, "snpe_c_mixture"
     for attempt in range(5):
         try:
             fitted = work.fit(
@@ -127,6 +127,7 @@ def _drawn(a: dict[str, Array]) -> Figure:
         for axes, draws, label in ((grid[1], exact, "exact"), (grid[2], a[f"{method}.draws"], LABELS[method])):
             axes.imshow(np.cov(draws.T), vmin=0, vmax=most, cmap=_draw.MAP)
             axes.set_title(label, fontsize=7)
+            axes.set_xlabel(f"covariance, 0 to {most:.2f}", fontsize=6)
             axes.set_xticks([])
             axes.set_yticks([])
     shown = [a[f"{name}.draws"][:, :3] for name in ("exact", "snpe_b", "tsnpe")]
@@ -153,7 +154,7 @@ def _means(axes: Axes, a: dict[str, Array], method: str) -> None:
         label = LABELS.get(name, "exact")
         _draw.error_bars(axes, at + shift, draws.mean(axis=0), draws.std(axis=0), colour, label)
     axes.plot(at, a["truth"], "_", color=_draw.TRUE_POSTERIOR, ms=9, label="truth")
-    axes.set_xlabel("parameter")
+    axes.set(xlabel="parameter", ylabel="mean ± 2 sd")
     axes.set_xticks(at)
     axes.legend(fontsize=5.5)
 

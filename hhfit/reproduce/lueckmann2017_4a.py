@@ -121,9 +121,9 @@ def _drawn(a: dict[str, Array]) -> Figure:
         for key, (_, thinned, label) in RUNS.items():
             share, style = 100 * a[f"{name}.{key}.shares"], "o-" if thinned else "o--"
             axes.plot(np.arange(1, ROUNDS + 1), share, style, ms=2, color=COLOURS[key], label=label)
-        axes.set(xlabel="round", ylabel="% bad simulations", ylim=(0, 80))
+        axes.set(xlabel="round", ylabel="% bad simulations", ylim=(0, 100), xticks=range(2, ROUNDS + 1, 2))
         axes.set_title(SAID[name], fontsize=7)
-        axes.legend(fontsize=6)
+        axes.legend(fontsize=5.5, loc="upper right")
     return figure
 
 

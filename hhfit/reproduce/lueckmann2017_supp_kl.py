@@ -73,7 +73,9 @@ def _drawn(a: dict[str, Array]) -> Figure:
     grid = figure.subplots(1, 4)
     for axes, (name, label) in zip(grid, TERMS.items(), strict=True):
         axes.plot(np.arange(2, len(a[name]) + 2), a[name], "o-", ms=2, color=_draw.SNPE)
-        axes.set_title(label, fontsize=7)
+        axes.set_title(f"{label} [nat]", fontsize=7)
+        if name in ("means", "total"):
+            axes.set_yscale("log")
         axes.set_xlabel("round")
     return figure
 
