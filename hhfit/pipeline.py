@@ -25,8 +25,9 @@ from hhfit.posterior import Amortized, Posterior
 from hhfit.preparation import Corrections, Prepared, prepare
 from hhfit.recording import Recording
 from hhfit.result import FitResult, Predictive, Validation
-from hhfit.run import RunDirectory
+from hhfit.run import RunDirectory, settings_of
 from hhfit.run import earlier as simulations_of
+from hhfit.run import network as network_of
 from hhfit.simulations import Simulations, join
 from hhfit.simulators import DEFAULT_STEP
 from hhfit.task import Predicted, Prediction, Simulation
@@ -71,6 +72,8 @@ class Settings:
             (not_finite, solver, timeout, crashed): of silent, spontaneous, block, runaway, diverging.
         lost_mass: Share of usable simulations that sequential methods may lose by leaving parameters out that promise
             a failure; 0 leaves out next to none.
+        network: Run directory of an earlier npe fit whose trained network is used instead of training one, with its
+            number of simulations; none when empty.
 
     Raises:
         InputError: If a number cannot be.
@@ -88,6 +91,7 @@ class Settings:
     predictions: int = 100
     fail_on: str = "runaway,diverging"
     lost_mass: float = 1e-3
+    network: str = ""
 
     def __post_init__(self) -> None:
         for name in ("samples", "predictions"):
@@ -101,6 +105,8 @@ class Settings:
             raise InputError(f"seed is {self.seed}, must be from 0 to {2**32 - 1}")
         if not 0 <= self.lost_mass < 0.5:
             raise InputError(f"lost_mass is {self.lost_mass}, must be from 0 to below 0.5")
+        if self.network and self.method != "npe":
+            raise InputError(f"method is {self.method}, --network needs --method npe")
         _ = self.failures
 
     @property
@@ -212,6 +218,8 @@ def fit(  # noqa: PLR0913 - what to fit, and where and how to do it
     Raises:
         InputError: If anything given is wrong; nothing is written then.
     """
+    if settings.network and earlier:
+        raise InputError("--from and --network exclude each other: a trained network needs no simulations")
     planned = plan(recording, model, settings, corrections, {})
     pool = workforce(workers, scheduler)
     return start(planned, out, overwrite=overwrite, earlier=earlier, pool=pool, progress=progress)
@@ -247,7 +255,10 @@ def plan(
         InputError: If anything given is wrong.
         UnsupportedError: If the simulator cannot run the model, or the method not learn an embedding.
     """
-    prepared = prepare(recording, model, corrections)
+    like = None
+    if settings.network:
+        settings, like = _as_learned(settings)
+    prepared = prepare(recording, model, corrections, like)
     features = extractors.load(settings.features)
     planned = Fit(prepared, features, settings, truth)
     planned.inference(settings.method, settings.budget)
@@ -255,7 +266,34 @@ def plan(
     _ = prepared.model.prior
     if np.isnan(planned.x_o).all():
         raise InputError(f"{recording.name}: no feature of {features.name!r} is defined on it; try another --features")
-    return planned
+    return _with_network(planned) if settings.network else planned
+
+
+def _as_learned(settings: Settings) -> tuple[Settings, Model]:
+    """Settings with as many simulations as a network learned from, and the model that it holds for."""
+    folder = Path(settings.network).resolve()
+    table = settings_of(folder)
+    try:
+        budget = {name: table["settings"][name] for name in ("simulations", "rounds")}
+        model = models.build(table["model"], table["model_name"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder}: its fit.toml lacks {error}; train the network again") from None
+    return replace(settings, network=str(folder), **budget), model
+
+
+def _with_network(planned: Fit) -> Fit:
+    """The plan, saying where its network comes from.
+
+    Raises:
+        InputError: If the network does not hold for it.
+    """
+    prepared, folder = planned.prepared, planned.settings.network
+    found = network_of(folder, _to_table(planned), prepared.recording.protocol)
+    sentence = (
+        f"The network was not trained for this recording but taken from the run {folder}, where it learned from "
+        f"{len(found.simulations)} simulations; none were added."
+    )
+    return replace(planned, prepared=replace(prepared, assumptions=(*prepared.assumptions, sentence)))
 
 
 def workforce(workers: int, scheduler: str) -> Workers:
@@ -267,6 +305,8 @@ def start(
     planned: Fit, out: str | Path, *, overwrite: bool, earlier: str, pool: Workers, progress: Progress
 ) -> FitResult:
     """Carry out a planned fit in a new run directory."""
+    if planned.settings.network and Path(out).resolve() == Path(planned.settings.network):
+        raise InputError(f"{out}: is the run that the network comes from; choose another --out")
     table = _to_table(planned)
     recording, validation = planned.prepared.recording, planned.prepared.validation
     adopted = [simulations_of(earlier, table, recording.protocol)] if earlier else []
@@ -332,6 +372,8 @@ def compute(planned: Fit, run: RunDirectory, bench: "Bench") -> FitResult:
         bench: Where it simulates.
     """
     settings, watch = planned.settings, bench.watch
+    if settings.network and not run.has_network:
+        run.adopt_network(network_of(settings.network, _to_table(planned), planned.prepared.recording.protocol))
     method = planned.inference(settings.method, settings.budget)
     with watch.stage("inference"):
         posterior = method.fit(planned.prepared.model.prior, bench.simulate, planned.x_o, settings.seed, run)

@@ -101,13 +101,15 @@ class Prepared:
     validation: Recording | None
 
 
-def prepare(recording: Recording, model: Model, corrections: Corrections) -> Prepared:
+def prepare(recording: Recording, model: Model, corrections: Corrections, like: Model | None = None) -> Prepared:
     """Choose, correct, cut and decimate the sweeps, and set the model's area and initial potential.
 
     Args:
         recording: Recording as it was read.
         model: The neuron.
         corrections: What the experimenter knows.
+        like: Model that a trained network holds for, which the initial potential, the prior of the area and the upper
+            ends of the leaks' priors are taken from instead of from this recording; none when a network is trained.
 
     Raises:
         InputError: If it is a voltage-clamp recording, a sweep does not exist, or a number
@@ -129,10 +131,14 @@ def prepare(recording: Recording, model: Model, corrections: Corrections) -> Pre
     model, area = _with_area(model, estimate, corrections)
     model, leak = _with_leak(model, estimate)
     model, warmth = _with_temperature(model, corrections.temperature)
+    start, initial = rest, _initial(rest)
+    if like is not None:
+        start, initial = _learned_start(like, rest)
+        model, area, leak = _learned_priors(model, like, area, leak)
     known = area, _junction(corrections), _bridge(corrections), warmth
     doubt = _doubt(corrected)
-    sentences = (*known, *leak, *doubt, _initial(rest), _stretch(fitted, window), _kept(validation))
-    return Prepared(fitted, model.with_values({"v_init": rest}), sentences, validation)
+    sentences = (*known, *leak, *doubt, initial, _stretch(fitted, window), _kept(validation))
+    return Prepared(fitted, model.with_values({"v_init": start}), sentences, validation)
 
 
 def _choice(recording: Recording, corrections: Corrections) -> sweeps.Choice:
@@ -204,6 +210,35 @@ def _with_leak(model: Model, estimate: passive.Passive) -> tuple[Model, tuple[st
                 f"measured input conductance, {conductance:.3g} mS/cm2, and twice its uncertainty."
             )
     return model, tuple(sentences)
+
+
+def _learned_start(like: Model, rest: float) -> tuple[float, str]:
+    start = like.quantities["v_init"].value
+    words = f"Simulations start at {start:.1f} mV, as those that the network learned from, with gates at steady state"
+    return start, f"{words}; this recording starts at {rest:.1f} mV."
+
+
+def _learned_priors(model: Model, like: Model, area: str, leak: tuple[str, ...]) -> tuple[Model, str, tuple[str, ...]]:
+    """The model with the priors that recordings narrow as a network has them, and what is said of area and leaks."""
+    if _differ(model, like, "area"):
+        model = model.with_priors({"area": like.quantities["area"].prior})
+        area = "Membrane area is fitted as a parameter, with the prior that the network was trained under."
+    for name in [channel.conductance.text for channel in model.channels if not channel.gates]:
+        if not _differ(model, like, name):
+            continue
+        here, there = model.quantities[name].prior, like.quantities[name].prior
+        if here is not None and there is not None and (here.kind, here.a) == (there.kind, there.a):
+            model = model.with_priors({name: there})
+            own = [sentence for sentence in leak if not sentence.startswith(f"The prior of {name} ends")]
+            words = f"The prior of {name} ends at {there.b:.3g} mS/cm2, as when the network was trained"
+            leak = (*own, f"{words}; this recording would have it end at {here.b:.3g} mS/cm2.")
+    return model, area, leak
+
+
+def _differ(model: Model, like: Model, name: str) -> bool:
+    """Whether a quantity is free in both models, with priors that differ."""
+    priors = [each.quantities[name].prior if name in each.quantities else None for each in (model, like)]
+    return None not in priors and priors[0] != priors[1]
 
 
 def _doubt(recording: Recording) -> tuple[str, ...]:

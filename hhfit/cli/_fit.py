@@ -41,6 +41,14 @@ Scheduler = Annotated[
 Earlier = Annotated[
     str, typer.Option("--from", metavar="DIR", help="An earlier run whose simulations from the prior are taken over.")
 ]
+Network = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR",
+        help="An earlier fit with --method npe of the same model, features and command: its trained network is used, "
+        "nothing is simulated to train one, and --simulations is what that fit had.",
+    ),
+]
 Directory = Annotated[str, typer.Argument(metavar="DIR", help="Run directory that hhfit fit wrote.")]
 
 
@@ -98,6 +106,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     columns: Columns = "",
     interval: Interval = NAN,
     earlier: Earlier = "",
+    network: Network = "",
     workers: Workers = 0,
     scheduler: Scheduler = "",
     as_json: Json = False,
@@ -129,6 +138,7 @@ def fit(  # noqa: PLR0913 - one argument per option
         tolerance=tolerance,
         fail_on=fail_on,
         lost_mass=lost_mass,
+        network=network,
     )
     measured = readers.read(recording, given(stimulus, voltage_scale, channel, columns, interval))
     corrections = replace(corrections, sweeps=fitted.of(measured), validation=kept.of(measured))

@@ -18,6 +18,10 @@
 refuses it. ``run.adopt(rows)``, once, right after ``create``, takes it over; ``theta =
 run.adopted(theta, first)`` before the first ``run.stored`` puts it in its place.
 
+``network(DIR, settings, protocol)`` gives the trained network of an earlier npe run (``--network``), or
+refuses it; ``run.adopt_network(found)`` takes it over with what it learned from, unless
+``run.has_network``. ``settings_of(DIR)`` is what the ``fit.toml`` of a run says.
+
 ``run.recall("round-01")`` gives the arrays back, or ``None``. Leaving the ``with`` block by an
 exception, Ctrl-C included, writes where and why it stopped to ``state.json``; after a kill -9
 the file says where it was. One process at a time can hold a run directory. ``run.folder`` is
@@ -47,13 +51,14 @@ from hhfit.journal import Arrays, Journal
 from hhfit.recording import Recording
 from hhfit.run import _files, _folder, _recording, _state
 from hhfit.run._decisions import decisions
-from hhfit.run._earlier import earlier
+from hhfit.run._earlier import FIRST, Network, earlier, network
+from hhfit.run._folder import settings as settings_of
 from hhfit.run._log import FileLog
 from hhfit.run._parts import LAST, Parts, select
 from hhfit.run._state import State
 from hhfit.simulations import Simulations
 
-__all__ = ["RunDirectory", "earlier"]
+__all__ = ["Network", "RunDirectory", "earlier", "network", "settings_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -251,6 +256,16 @@ class RunDirectory(Journal):
         self.save(rows, round_number=1)
         _files.write(self.folder / ADOPTED, _files.pack({"theta": rows.theta}), durable=True)
         self._log.say(f"{len(rows)} simulations of an earlier run taken over")
+
+    @property
+    def has_network(self) -> bool:
+        """Whether a network was taken over, and is whole."""
+        return (self.folder / ADOPTED).exists() and self.recall(FIRST) is not None
+
+    def adopt_network(self, found: Network) -> None:
+        """Take over the network of an earlier run as round 1, with the simulations that it learned from."""
+        self.adopt(found.simulations)
+        self.record(FIRST, found.arrays, found.log)
 
     def adopted(self, theta: Array, first: int) -> Array:
         """Parameters asked for, shape ``(N, P)``, with those of simulations taken over in their places."""
