@@ -95,7 +95,7 @@ def equal_row(wrong, excepted, detail):
 
 def equal_simulated(options):
     """Features equal to eFEL on simulated sweeps at several sampling and interpolation steps."""
-    rows = 100 if options.quick else 1000
+    rows = 100 if options.quick else 1200
     wrong, excepted, done, models = set(), 0, 0, ""
     for turn, (dt, interp_step) in enumerate([(0.025, 0.1), (0.05, 0.05)]):
         protocol = step(np.array([-100.0, 300.0]), on=50.0, off=350.0, duration=450.0, dt=dt)
