@@ -1,8 +1,10 @@
 """What becomes of a simulation, foretold from its parameters, so that hopeless ones are not simulated.
 
-A classifier is trained on all rows so far, and proposals are drawn only where it finds usable simulations possible.
-That confines the prior and changes no density inside, so that every loss stays right up to the usable mass that is cut
-off. The share of that mass is chosen, and what it came to is measured on rows that no network has seen.
+A classifier is trained on all rows so far. By default proposals are drawn only where it finds usable simulations
+possible. That confines the prior and changes no density inside, so that every loss stays right up to the usable mass
+that is cut off. The share of that mass is chosen, and what it came to is measured on rows that no network has seen.
+Or proposals are accepted with the chance that is foretold for them, which cuts off nothing; every row then weighs one
+over that chance.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,6 +26,9 @@ LEAST_ROWS, LEAST_EACH = 200, 20
 LEAST_GAIN = 0.02
 """Least share of proposals that must be cut off for it to be worth it."""
 
+LEAST_ACCEPTED = 0.05
+"""Least chance at which soft thinning accepts a proposal; one over it is the largest weight."""
+
 _FOLDS, _HIDDEN, _STEPS, _BATCH = 5, 50, 1500, 256
 _RATE, _DECAY, _EVERY = 5e-3, 1e-3, 100
 _TRIES = 50
@@ -40,6 +45,7 @@ class Classifier:
         weights: Weights of the networks by name, the networks along their first axis.
         temperature: What the networks' logits are divided by.
         threshold: Least chance of a usable simulation at which it is worth simulating.
+        soft: Whether points are accepted with their chance of a usable simulation instead.
     """
 
     classes: Array
@@ -47,11 +53,13 @@ class Classifier:
     weights: Mapping[str, Array]
     temperature: float = 1.0
     threshold: float = 0.0
+    soft: bool = False
 
     def arrays(self) -> dict[str, Array]:
         """All that defines it, by name."""
         own = {"classes": self.classes, "usable": self.usable}
         own |= {"temperature": np.array(self.temperature), "threshold": np.array(self.threshold)}
+        own |= {"soft": np.array(self.soft)}
         return {_PREFIX + name: value for name, value in (own | dict(self.weights)).items()}
 
     @classmethod
@@ -61,7 +69,8 @@ class Classifier:
         if not own:
             return None
         numbers = {name: float(own.pop(name)) for name in ("temperature", "threshold")}
-        return cls(own.pop("classes"), own.pop("usable").astype(bool), own, **numbers)
+        soft = bool(own.pop("soft", False))
+        return cls(own.pop("classes"), own.pop("usable").astype(bool), own, **numbers, soft=soft)
 
     def chances(self, u: Array) -> Array:
         """Chance of every outcome at cube points ``(N, P)``, shape ``(N, C)``."""
@@ -76,13 +85,32 @@ class Classifier:
         return self.chances(u)[:, self.usable].sum(axis=1)
 
     def keeps(self, u: Array) -> Array:
-        """Whether cube points ``(N, P)`` are worth simulating, shape ``(N,)``."""
-        return self.chance_usable(u) >= self.threshold
+        """Whether cube points ``(N, P)`` are worth simulating at all, shape ``(N,)``."""
+        return np.ones(len(u), bool) if self.soft else self.chance_usable(u) >= self.threshold
+
+    def acceptance(self, u: Array) -> Array:
+        """Chance with which cube points ``(N, P)`` are simulated, shape ``(N,)``."""
+        return self.chance_usable(u).clip(LEAST_ACCEPTED, 1.0) if self.soft else self.keeps(u).astype(float)
 
 
 def kept(classifier: Classifier | None, u: Array) -> Array:
-    """Whether cube points ``(N, P)`` are worth simulating; all are where there is no classifier."""
+    """Whether cube points ``(N, P)`` are worth simulating at all; all are where there is no classifier."""
     return np.ones(len(u), bool) if classifier is None else classifier.keeps(u)
+
+
+def accepted(classifier: Classifier | None, u: Array, rng: np.random.Generator) -> Array:
+    """Which of cube points ``(N, P)`` are to be simulated, drawn anew where thinning is soft."""
+    if classifier is None or not classifier.soft:
+        return kept(classifier, u)
+    return rng.random(len(u)) < classifier.acceptance(u)
+
+
+def thinning_weights(classifier: Classifier | None, u: Array) -> Array:
+    """Weights that undo soft thinning at accepted cube points ``(N, P)``, of mean 1; else all are 1."""
+    if classifier is None or not classifier.soft:
+        return np.ones(len(u))
+    weight = 1 / classifier.acceptance(u)
+    return weight / weight.mean()
 
 
 def train(
@@ -93,6 +121,7 @@ def train(
     *,
     ahead: Array,
     within: Array | None = None,
+    soft: bool = False,
 ) -> tuple[Classifier | None, dict[str, Any]]:
     """A classifier trained on all rows so far, and what there is to log.
 
@@ -106,6 +135,7 @@ def train(
         ahead: Cube points that the density of this round draws at the observation, shape ``(M, P)``: of their usable
             mass, too, no larger share is cut off, as a narrow posterior may lie where few rows do.
         within: Rows that the share is meant of, shape ``(N,)``; all by default.
+        soft: Whether proposals are to be accepted with their chance, at the loss of nothing.
 
     Returns:
         The classifier, ``None`` where it cannot be trained or would cut off nothing worth it, and the log.
@@ -128,17 +158,22 @@ def train(
     chances = _softmax(outside / temperature)
     chance = chances[:, valid].sum(axis=1)
     found = Classifier(classes, valid, trained, temperature)
-    threshold = _threshold(chance[within], usable[within], lost_mass)
-    threshold = min(threshold, _foretold_threshold(found.chance_usable(ahead), lost_mass))
-    found = replace(found, threshold=threshold)
+    if soft:
+        found, lost = replace(found, soft=True), 0.0
+        cut_off = float(np.mean(1 - chance[within].clip(LEAST_ACCEPTED, 1.0)))
+    else:
+        threshold = _threshold(chance[within], usable[within], lost_mass)
+        threshold = min(threshold, _foretold_threshold(found.chance_usable(ahead), lost_mass))
+        found, lost = replace(found, threshold=threshold), _realised(chance[within], usable[within], lost_mass)
+        cut_off = float(np.mean(chance[within] < threshold))
     log |= {
         "classifier_rows": len(u),
         "classifier_brier": float(np.mean((chance - usable) ** 2)),
         "classifier_brier_of_base_rate": float(usable.mean() * (1 - usable.mean())),
         "classifier_confusion": _confusion(labels, chances.argmax(axis=1), classes),
-        "classifier_threshold": threshold,
-        "classifier_lost_mass": _realised(chance[within], usable[within], lost_mass),
-        "classifier_cut_off": float(np.mean(chance[within] < threshold)),
+        "classifier_threshold": found.threshold,
+        "classifier_lost_mass": lost,
+        "classifier_cut_off": cut_off,
     }
     if log["classifier_brier"] >= log["classifier_brier_of_base_rate"]:
         return None, log | {"classifier": "not used: it foretells no better than the share of usable rows"}
@@ -273,8 +308,10 @@ def _realised(chance: Array, usable: Array, lost_mass: float) -> float:
     return float(np.mean(below))
 
 
-def sift(draw: Callable[[int], Array], n: int, classifier: Classifier | None) -> tuple[Array, float]:
-    """Cube points ``(n, P)`` that are worth simulating, and the share of all that were drawn.
+def sift(
+    draw: Callable[[int], Array], n: int, classifier: Classifier | None, rng: np.random.Generator
+) -> tuple[Array, float]:
+    """Cube points ``(n, P)`` that are to be simulated, and the share of all that were drawn.
 
     At most 50 ``n`` points are drawn; what is then missing is filled with points that were not sifted.
 
@@ -282,12 +319,13 @@ def sift(draw: Callable[[int], Array], n: int, classifier: Classifier | None) ->
         draw: Draws that many cube points.
         n: How many are wanted.
         classifier: Tells which are worth it; all without one.
+        rng: Source of randomness of soft thinning.
     """
     if classifier is None:
         return draw(n), 1.0
     good, tried = draw(0), 0
     while len(good) < n and tried < _TRIES * n:
         more = draw(n)
-        good, tried = np.concatenate([good, more[classifier.keeps(more)]]), tried + n
+        good, tried = np.concatenate([good, more[accepted(classifier, more, rng)]]), tried + n
     share = len(good) / tried
     return np.concatenate([good, draw(n - len(good))])[:n] if len(good) < n else good[:n], share

@@ -11,8 +11,7 @@ from hhfit.errors import InferenceError
 from hhfit.inference import _mixtures
 from hhfit.inference._base import Inference
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier, train
-from hhfit.inference._failures import kept as worth_it
+from hhfit.inference._failures import Classifier, accepted, train
 from hhfit.inference._gaussians import Gaussians
 from hhfit.posterior import Posterior
 from hhfit.prior import Prior
@@ -42,6 +41,7 @@ class MixtureInference(Inference):
         space: ``"natural"``, as published, or ``"probit"``, where no mass can leak.
         thin: Whether parameters that a classifier of failures gives no hope of a usable simulation are left out.
         lost_mass: Share of usable simulations that this may cost.
+        soft: Whether they are accepted with the foretold chance instead, which loses none, and weighed by one over it.
     """
 
     components: int = 1
@@ -55,6 +55,7 @@ class MixtureInference(Inference):
     space: str = "natural"
     thin: bool = True
     lost_mass: float = 1e-3
+    soft: bool = False
 
     def classifier(
         self, posterior: "MixturePosterior", gathered: list[Simulations], seed: np.random.SeedSequence
@@ -64,7 +65,7 @@ class MixtureInference(Inference):
             return None, {}
         rows, prior = join(gathered), posterior.prior
         ahead = prior.to_cube(posterior.sample(2000, len(gathered)))
-        return train(prior.to_cube(rows.theta), rows, self.lost_mass, seed, ahead=ahead)
+        return train(prior.to_cube(rows.theta), rows, self.lost_mass, seed, ahead=ahead, soft=self.soft)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +155,7 @@ def draw_inside(
 ) -> tuple[Array, float]:
     """Draws from a mixture, redrawn where they fall outside the prior, and the share that fell inside.
 
-    With a classifier of failures they are also redrawn where they are not worth simulating.
+    With a classifier of failures they are also redrawn where it does not accept them.
 
     At most 200 ``n`` draws are made; what is then missing is filled by repeating those that fell inside.
 
@@ -170,7 +171,7 @@ def draw_inside(
         more = max(n, 1000)
         theta = place.back(density.sample(more, rng))
         theta = theta[place.prior.contains(theta)]
-        theta = theta[worth_it(classifier, place.prior.to_cube(theta))]
+        theta = theta[accepted(classifier, place.prior.to_cube(theta), rng)]
         kept.append(theta)
         tried, inside = tried + more, inside + len(theta)
     if not inside:
@@ -215,12 +216,13 @@ class MixturePosterior(Posterior):
 def inside_mass(
     density: Gaussians, place: Coordinates, rng: np.random.Generator, classifier: Classifier | None = None
 ) -> float:
-    """Share of a mixture's mass that lies inside the prior, and is worth simulating where there is a classifier."""
+    """Share of a mixture's mass that lies inside the prior, and is simulated where there is a classifier."""
     if place.space == "probit" and classifier is None:
         return 1.0
     theta = place.back(density.sample(_DRAWS, rng))
     theta = theta[place.prior.contains(theta)]
-    return max(float(worth_it(classifier, place.prior.to_cube(theta)).sum() / _DRAWS), 1 / _DRAWS)
+    chance = classifier.acceptance(place.prior.to_cube(theta)) if classifier else np.ones(len(theta))
+    return max(float(chance.sum() / _DRAWS), 1 / _DRAWS)
 
 
 def trusted(

@@ -16,6 +16,7 @@ from hhfit.inference._flows import Flows, initial
 from hhfit.inference._scaling import Scaling
 from hhfit.inference._training import Training, inputs_shape, likelihood, split, train
 from hhfit.inference._truncation import Region
+from hhfit.inference._weights import effective
 from hhfit.journal import Journal
 from hhfit.prior import Prior
 from hhfit.sampled import NOTHING, Sampled
@@ -49,8 +50,10 @@ class FlowInference(Inference):
         batch: Simulations per optimiser step.
         epochs: Most passes over the data in a round.
         steps: Most optimiser steps in the last round; with many simulations so many more as make 100 passes.
+        steps_between: Most optimiser steps in all rounds but the last.
         thin: Whether parameters that a classifier of failures gives no hope of a usable simulation are left out.
         lost_mass: Share of usable simulations that this may cost.
+        soft: Whether they are accepted with the foretold chance instead, which loses none, and weighed by one over it.
         sampled: Columns of the features that are samples of sweeps, which a recurrent network sums up; none unless
             told.
     """
@@ -65,8 +68,10 @@ class FlowInference(Inference):
     batch: int = 200
     epochs: int = 300
     steps: int = 14_000
+    steps_between: int = 4000
     thin: bool = True
     lost_mass: float = 1e-3
+    soft: bool = False
     sampled: Sampled = NOTHING
 
     @property
@@ -102,9 +107,13 @@ class FlowInference(Inference):
         rows = join(gathered)
         u = prior.to_cube(rows.theta)
         if region is None:
-            return foretell(u, rows, self.lost_mass, seed, ahead=ahead)
+            return foretell(u, rows, self.lost_mass, seed, ahead=ahead, soft=self.soft)
         share = self.lost_mass / (self.budget.rounds - 1)
-        return foretell(u, rows, share, seed, ahead=ahead, within=region.contains(u))
+        return foretell(u, rows, share, seed, ahead=ahead, within=region.contains(u), soft=self.soft)
+
+    def steps_of(self, number: int) -> int:
+        """Most optimiser steps in a round."""
+        return self.steps if number == self.budget.rounds else self.steps_between
 
     def training(self, steps: int) -> Training:
         """Training settings with at most so many steps."""
@@ -131,10 +140,10 @@ def learn(
     method: FlowInference,
     simulations: Simulations,
     u: Array,
+    weight: Array,
     region: Region,
     *,
-    steps: int,
-    stage: str,
+    number: int,
     seed: np.random.SeedSequence,
     journal: Journal,
 ) -> tuple[Density, dict[str, Any]]:
@@ -148,27 +157,27 @@ def learn(
         method: Settings.
         simulations: What to learn from.
         u: Their parameters on the cube, shape ``(N, P)``.
+        weight: Weights that spread them like the prior, shape ``(N,)``.
         region: Region that they are spread over; the density lives on its box.
-        steps: Most optimiser steps.
-        stage: Name of the stage, for progress.
+        number: Which round it is, from 1.
         seed: Source of all randomness.
         journal: Hears of progress.
 
     Returns:
         The density, and what there is to log.
     """
-    started = time.monotonic()
+    started, stage = time.monotonic(), f"round {number}: training"
     usable = simulations.usable
     need_usable(usable, stage)
-    u, x = u[usable], simulations.x[usable]
+    u, x, weight = u[usable], simulations.x[usable], weight[usable]
     scaling = Scaling.of(x, method.sampled)
     split_seed, train_seed, check_seed = seed.spawn(3)
-    how = method.training(steps)
+    how = method.training(method.steps_of(number))
     rows = split(len(u), how.validation, split_seed)
     shape = inputs_shape(scaling, u.shape[1], method.networks, method.size)
     start_seed, train_seed = train_seed.spawn(2)
     flows, log = train(
-        likelihood((u - region.low) / (region.high - region.low), scaling(x)),
+        likelihood((u - region.low) / (region.high - region.low), scaling(x), weight),
         Flows(shape, initial(shape, start_seed), scaling.sampled.inputs),
         rows=rows,
         how=how,
@@ -176,19 +185,22 @@ def learn(
         progress=lambda done, total, note: journal.progress(stage, done, total, note),
     )
     density = Density(flows, scaling, region.low, region.high, simulations.index[usable][rows[1]])
-    log |= {"trained_on": len(u), "not_usable": int((~usable).sum()), "effective_sample_size": float(len(u))}
-    log |= coverage(density, u[rows[1]], x[rows[1]], np.random.default_rng(check_seed))
+    log |= {"trained_on": len(u), "not_usable": int((~usable).sum()), "effective_sample_size": effective(weight)}
+    log |= coverage(density, u[rows[1]], x[rows[1]], np.random.default_rng(check_seed), weight[rows[1]])
     return density, log | {"seconds": time.monotonic() - started}
 
 
-def coverage(density: Density, u: Array, x: Array, rng: np.random.Generator) -> dict[str, float]:
-    """Share of held-out truths within the 50, 80 and 90 % highest-density regions."""
-    u, x = u[:_CHECKED], x[:_CHECKED]
+def coverage(
+    density: Density, u: Array, x: Array, rng: np.random.Generator, weight: Array | None = None
+) -> dict[str, float]:
+    """Share of held-out truths, weighed, within the 50, 80 and 90 % highest-density regions."""
+    weight = np.ones(len(u)) if weight is None else weight
+    u, x, weight = u[:_CHECKED], x[:_CHECKED], weight[:_CHECKED]
     own = density.log_prob(u, x)
     many = np.repeat(x, _DRAWS, axis=0)
     drawn = density.log_prob(density.sample(many, rng), many).reshape(len(u), _DRAWS)
     rank = (drawn > own[:, None]).mean(axis=1)
-    return {f"coverage_{level}": float((rank < level / 100).mean()) for level in (50, 80, 90)}
+    return {f"coverage_{level}": float(np.average(rank < level / 100, weights=weight)) for level in (50, 80, 90)}
 
 
 def outcomes(simulations: Simulations) -> dict[str, float]:

@@ -117,12 +117,12 @@ Objective = Callable[[Flows, Array, np.random.Generator], torch.Tensor]
 """Mean loss of every member, shape ``(K,)``, given the flows, row numbers ``(K, B)`` and a source of randomness."""
 
 
-def likelihood(u: Array, x: Array) -> Objective:
-    """Negative log density of points of the cube ``(N, P)`` given network inputs ``(N, inputs)``."""
-    points, inputs = torch.tensor(u, dtype=torch.float32), torch.tensor(x, dtype=torch.float32)
+def likelihood(u: Array, x: Array, weight: Array) -> Objective:
+    """Negative log density of points of the cube ``(N, P)`` given network inputs ``(N, inputs)``, weighed ``(N,)``."""
+    points, inputs, weighs = (torch.tensor(values, dtype=torch.float32) for values in (u, x, weight))
 
     def objective(flows: Flows, rows: Array, rng: np.random.Generator) -> torch.Tensor:
-        return -flows.log_prob(points[rows], flows.context(inputs[rows])).mean(dim=1)
+        return -(weighs[rows] * flows.log_prob(points[rows], flows.context(inputs[rows]))).mean(dim=1)
 
     return objective
 

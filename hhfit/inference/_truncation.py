@@ -8,7 +8,7 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.errors import SimulationError
 from hhfit.inference._density import Density
-from hhfit.inference._failures import Classifier, kept
+from hhfit.inference._failures import Classifier, kept, sift, thinning_weights
 from hhfit.inference._weights import effective
 
 LEAST_INSIDE = 0.05
@@ -34,7 +34,7 @@ class Cut:
         threshold: Least log density inside.
         low: Lower corner of the box, shape ``(P,)``.
         high: Upper corner, shape ``(P,)``.
-        classifier: Tells where usable simulations are possible; anywhere without one.
+        classifier: Tells where usable simulations are possible; anywhere without one. A soft one cuts off nothing.
     """
 
     density: Density
@@ -112,6 +112,26 @@ class Region:
         margin = _MARGIN * (u.max(axis=0) - u.min(axis=0)) + 1e-6
         low, high = np.maximum(u.min(axis=0) - margin, self.low), np.minimum(u.max(axis=0) + margin, self.high)
         return Cut(density, threshold, low, high)
+
+    def proposals(self, n: int, seed: np.random.SeedSequence) -> tuple[Array, Array, dict[str, float | str]]:
+        """Draws to simulate, shape ``(n, P)``, weights that spread them evenly ``(n,)``, and how they were made.
+
+        They are even but for soft thinning by the newest classifier.
+        """
+        soft = self.cuts[-1].classifier if self.cuts else None
+        if soft is None or not soft.soft:
+            u, log = self.sample(n, seed)
+            return u, np.ones(n), log
+        draw_seed, thin_seed = seed.spawn(2)
+        logs: list[dict[str, float | str]] = []
+
+        def draw(count: int) -> Array:
+            u, log = self.sample(max(count, 1), *draw_seed.spawn(1))
+            logs.append(log)
+            return u[:count]
+
+        u, share = sift(draw, n, soft, np.random.default_rng(thin_seed))
+        return u, thinning_weights(soft, u), logs[-1] | {"kept_proposals": share}
 
     def sample(self, n: int, seed: np.random.SeedSequence) -> tuple[Array, dict[str, float | str]]:
         """Uniform draws, shape ``(n, P)``, and how they were made.

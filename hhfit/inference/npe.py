@@ -40,9 +40,9 @@ class Inference(FlowInference):
             self,
             simulations,
             u,
+            np.ones(len(u)),
             region,
-            steps=self.steps,
-            stage="round 1: training",
+            number=1,
             seed=learn_seed,
             journal=journal,
         )

@@ -9,10 +9,11 @@ import torch
 from hhfit.arrays import Array
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier
+from hhfit.inference._failures import Classifier, thinning_weights
 from hhfit.inference._gaussians import Gaussians, corrected
 from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, draw_inside, said, scored, trusted
 from hhfit.inference._rounds import need_usable, outcomes
+from hhfit.inference._weights import effective
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
 from hhfit.prior import Prior
@@ -45,12 +46,21 @@ class Inference(MixtureInference):
             if proposal is None:
                 theta, share = prior.from_cube(rng.random((n, prior.n_parameters))), 1.0
             else:
-                theta, share = draw_inside(proposal, place, n, rng, trusted(classifier, proposal, place, seeds[2]))
+                classifier = trusted(classifier, proposal, place, seeds[2])
+                theta, share = draw_inside(proposal, place, n, rng, classifier)
+            weight = thinning_weights(classifier, prior.to_cube(theta))
             gathered.append(simulate(theta, sum(map(len, gathered))))
             found = journal.recall(f"round-{number:02d}")
             if found is None:
                 arrays, log = self._learn(
-                    place, gathered[-1], arrays, proposal, number=number, seed=seeds[1], x_o=x_o, journal=journal
+                    place,
+                    gathered,
+                    weight,
+                    arrays,
+                    proposal,
+                    seed=seeds[1],
+                    x_o=x_o,
+                    journal=journal,
                 )
             else:
                 arrays = dict(found)
@@ -66,22 +76,24 @@ class Inference(MixtureInference):
     def _learn(
         self,
         place: Coordinates,
-        simulations: Simulations,
+        gathered: list[Simulations],
+        weight: Array,
         arrays: dict[str, Array],
         proposal: Gaussians | None,
         *,
-        number: int,
         seed: np.random.SeedSequence,
         x_o: Array,
         journal: Journal,
     ) -> tuple[dict[str, Array], dict[str, float]]:
         """The network of one round and the corrected posterior, as arrays to keep, and what there is to log."""
+        number, simulations = len(gathered), gathered[-1]
         started, stage = time.monotonic(), f"round {number}: training"
         usable = simulations.usable
         need_usable(usable, stage)
         scores, weights = scored(arrays, simulations.x[usable], x_o)
         x = torch.tensor(scores(simulations.x[usable]))
         y = torch.tensor(place.to(simulations.theta[usable]), dtype=torch.float32)
+        w = torch.tensor(weight[usable], dtype=torch.float32)
         start_seed, train_seed = seed.spawn(2)
         components = self.components if number == self.budget.rounds else 1
         layout = _mixtures.Layout(x.shape[1], y.shape[1], components, self.hidden)
@@ -92,7 +104,7 @@ class Inference(MixtureInference):
         network = _mixtures.Network(layout, weights, self.svi)
         loss = _mixtures.train_mixture(
             network,
-            lambda net, rows, noise: -net.log_prob(y[rows], x[rows], noise).mean(),
+            lambda net, rows, noise: -(w[rows] * net.log_prob(y[rows], x[rows], noise)).mean(),
             len(x),
             anchor=_mixtures.broad(weights, self.precision),
             pull=1.0,
@@ -105,5 +117,5 @@ class Inference(MixtureInference):
         posterior = q if proposal is None else corrected(q, proposal, place.precision, where)
         kept = {f"net.{name}": value for name, value in network.weights().items()}
         log = outcomes(simulations) | {"trained_on": len(x), "epochs": self.epochs, "training_loss": loss}
-        log |= {"effective_sample_size": float(len(x)), "seconds": time.monotonic() - started}
+        log |= {"effective_sample_size": effective(weight[usable]), "seconds": time.monotonic() - started}
         return kept | scores.arrays() | posterior.arrays("posterior"), log

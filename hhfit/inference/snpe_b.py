@@ -11,7 +11,7 @@ from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.inference import _mixtures, _weights
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier, sift
+from hhfit.inference._failures import Classifier, sift, thinning_weights
 from hhfit.inference._gaussians import Gaussians
 from hhfit.inference._mixture_rounds import (
     MixtureInference,
@@ -120,7 +120,7 @@ class Inference(MixtureInference):
     ) -> tuple[Array, Array]:
         """Parameters ``(n, P)`` of a round, and their weights prior / proposal ``(n,)`` up to a factor."""
         prior = place.prior
-        u, share = sift(lambda count: rng.random((count, prior.n_parameters)), n, classifier)
+        u, share = sift(lambda count: rng.random((count, prior.n_parameters)), n, classifier, rng)
         theta = prior.from_cube(u)
         if proposal is None:
             return theta, np.ones(n)
@@ -130,7 +130,8 @@ class Inference(MixtureInference):
         log_prior = place.log_prior(theta)
         log_ratio = proposal.log_prob(place.to(theta)) - np.log(mass) - log_prior
         with np.errstate(over="ignore"):
-            return theta, 1 / (self.defensive / share + (1 - self.defensive) * np.exp(log_ratio))
+            weight = 1 / (self.defensive / share + (1 - self.defensive) * np.exp(log_ratio))
+        return theta, weight * thinning_weights(classifier, prior.to_cube(theta))
 
     def _weigh(self, weight: Array, away: Array) -> tuple[Array, dict[str, float | bool]]:
         """Weights of mean 1 with the kernel of distances ``(N, F)`` in them, and what is known of them."""

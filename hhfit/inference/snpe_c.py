@@ -28,9 +28,9 @@ class Inference(FlowInference):
     """Every round draws from the last posterior; the loss asks which of several parameter sets made an observation.
 
     Simulations of all rounds are used in every round. The parameter sets to choose among come from *all* proposed ones,
-    failed ones included: choosing among valid ones alone would divide the posterior by the chance of being valid. The
-    loss fixes density ratios only, so simulations of the prior also enter by their plain likelihood, which holds the
-    density down where no proposal falls.
+    failed ones included: choosing among valid ones alone would divide the posterior by the chance of being valid. How
+    proposals were thinned drops out likewise. The loss fixes density ratios only, so simulations of the prior also
+    enter by their plain likelihood, which holds the density down where no proposal falls.
 
     Args:
         atoms: Parameter sets to choose among, the true one included.
@@ -63,7 +63,7 @@ class Inference(FlowInference):
             if density is None:
                 u, share = rng.random((n, region.size)), 1.0
             else:
-                u, share = sift(partial(density.sample_one, x_o=region.x_o, rng=rng), n, classifier)
+                u, share = sift(partial(density.sample_one, x_o=region.x_o, rng=rng), n, classifier, rng)
             gathered.append(simulate(prior.from_cube(u), sum(map(len, gathered))))
             found = journal.recall(f"round-{number:02d}")
             if found is not None:
@@ -96,7 +96,7 @@ class Inference(FlowInference):
         u, rows = prior.to_cube(pool.theta), np.flatnonzero(pool.usable)
         scaling = before.scaling if before else Scaling.of(pool.x[rows])
         start_seed, train_seed, check_seed = seed.spawn(3)
-        how = self.training(self.steps if number == self.budget.rounds else self.steps_between)
+        how = self.training(self.steps_of(number))
         apart = held_apart(gathered, how.validation)
         parts = (rows[~apart[rows]], rows[apart[rows]])
         shape = inputs_shape(scaling, u.shape[1], self.networks, self.size)

@@ -10,10 +10,11 @@ from torch import Tensor
 from hhfit.arrays import Array
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier
+from hhfit.inference._failures import Classifier, thinning_weights
 from hhfit.inference._gaussians import Gaussians
 from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, draw_inside, said, scored, trusted
 from hhfit.inference._rounds import need_usable, outcomes
+from hhfit.inference._weights import effective
 from hhfit.journal import Journal
 from hhfit.posterior import Posterior
 from hhfit.prior import Prior
@@ -42,6 +43,7 @@ class Inference(MixtureInference):
         place = Coordinates(prior, self.space)
         x_o = np.asarray(x_o, dtype=float)
         gathered: list[Simulations] = []
+        weighed: list[Array] = []
         tilts = [(np.zeros((prior.n_parameters,) * 2), np.zeros(prior.n_parameters))]
         arrays: dict[str, Array] = {}
         posterior: MixturePosterior | None = None
@@ -54,11 +56,15 @@ class Inference(MixtureInference):
             else:
                 proposal = narrowed(posterior.density.projected(), place.precision)
                 tilts.append((proposal.precision[0] - place.precision, proposal.precision[0] @ proposal.mean[0]))
-                theta, share = draw_inside(proposal, place, n, rng, trusted(classifier, proposal, place, seeds[2]))
+                classifier = trusted(classifier, proposal, place, seeds[2])
+                theta, share = draw_inside(proposal, place, n, rng, classifier)
+            weighed.append(thinning_weights(classifier, prior.to_cube(theta)))
             gathered.append(simulate(theta, sum(map(len, gathered))))
             found = journal.recall(f"round-{number:02d}")
             if found is None:
-                arrays, log = self._learn(place, gathered, tilts, arrays, seed=seeds[1], x_o=x_o, journal=journal)
+                arrays, log = self._learn(
+                    place, gathered, weighed, tilts, arrays, seed=seeds[1], x_o=x_o, journal=journal
+                )
             else:
                 arrays = dict(found)
             posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
@@ -74,6 +80,7 @@ class Inference(MixtureInference):
         self,
         place: Coordinates,
         gathered: list[Simulations],
+        weighed: list[Array],
         tilts: list[tuple[Array, Array]],
         arrays: dict[str, Array],
         *,
@@ -89,6 +96,8 @@ class Inference(MixtureInference):
         scores, weights = scored(arrays, gathered[-1].x[gathered[-1].usable], x_o)
         x = torch.tensor(scores(pool.x[usable]))
         y = torch.tensor(place.to(pool.theta[usable]), dtype=torch.float32)
+        weight = np.concatenate(weighed)[usable]
+        w = torch.tensor(weight, dtype=torch.float32)
         turn = torch.tensor(np.repeat(np.arange(len(gathered)), [len(part) for part in gathered])[usable])
         tilt = torch.tensor(np.array([t[0] for t in tilts]), dtype=torch.float32)
         push = torch.tensor(np.array([t[1] for t in tilts]), dtype=torch.float32)
@@ -99,7 +108,7 @@ class Inference(MixtureInference):
 
         def loss(net: _mixtures.Network, rows: Array, noise: torch.Generator) -> Tensor:
             which = turn[rows]
-            return -tilted_log_prob(net.mixture(x[rows], noise), y[rows], tilt[which], push[which]).mean()
+            return -(w[rows] * tilted_log_prob(net.mixture(x[rows], noise), y[rows], tilt[which], push[which])).mean()
 
         value = _mixtures.train_mixture(
             network,
@@ -113,7 +122,7 @@ class Inference(MixtureInference):
         )
         kept = {f"net.{name}": array for name, array in network.weights().items()}
         log = outcomes(gathered[-1]) | {"trained_on": len(x), "epochs": self.epochs, "training_loss": value}
-        log |= {"effective_sample_size": float(len(x)), "seconds": time.monotonic() - started}
+        log |= {"effective_sample_size": effective(weight), "seconds": time.monotonic() - started}
         return kept | scores.arrays() | network.at(scores(x_o[None])[0]).arrays("posterior"), log
 
 

@@ -28,7 +28,6 @@ class Inference(FlowInference):
 
     Args:
         quantile: Share of the density's mass that each truncation gives up.
-        steps_between: Most optimiser steps in all rounds but the last.
 
     Source:
         Deistler, Goncalves & Macke 2022 (arXiv 2210.04815), algorithm 1, with highest-density regions taken relative
@@ -38,17 +37,18 @@ class Inference(FlowInference):
     embeds: ClassVar[bool] = True
 
     quantile: float = 1e-4
-    steps_between: int = 4000
 
     def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
         """Infer the posterior of one observation."""
         region = Region(np.asarray(x_o, dtype=float), prior.n_parameters)
         gathered: list[Simulations] = []
+        weighed: list[Array] = []
         for number, n in enumerate(self.budget.per_round, start=1):
             seeds = np.random.SeedSequence((seed, number)).spawn(5)
-            u, drawn = region.sample(n, seeds[0])
+            u, weight, drawn = region.proposals(n, seeds[0])
+            weighed.append(weight)
             gathered.append(simulate(prior.from_cube(u), sum(map(len, gathered))))
-            cut = self._round(prior, gathered, region, number, seeds, journal=journal, drawn=drawn)
+            cut = self._round(prior, gathered, weighed, region, number, seeds, journal=journal, drawn=drawn)
             if number == self.budget.rounds:
                 break
             region = region.cut_by(cut)
@@ -58,6 +58,7 @@ class Inference(FlowInference):
         self,
         prior: Prior,
         gathered: list[Simulations],
+        weighed: list[Array],
         region: Region,
         number: int,
         seeds: list[np.random.SeedSequence],
@@ -66,7 +67,7 @@ class Inference(FlowInference):
         drawn: dict[str, float | str],
     ) -> Cut:
         """The density of one round with the truncation that follows from it, learned and recorded or recalled."""
-        key, last = f"round-{number:02d}", number == self.budget.rounds
+        key = f"round-{number:02d}"
         found = journal.recall(key)
         if found is not None:
             return _truncation.from_arrays(Density.from_arrays(found), found)
@@ -78,9 +79,9 @@ class Inference(FlowInference):
             self,
             pool.rows(inside),
             u[inside],
+            np.concatenate(weighed)[inside],
             region,
-            steps=self.steps if last else self.steps_between,
-            stage=f"round {number}: training",
+            number=number,
             seed=seeds[1],
             journal=journal,
         )

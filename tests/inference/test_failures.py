@@ -1,12 +1,15 @@
 """The classifier of failures: what it learns, when it refuses, and that it biases nothing."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 from hhfit import inference
 from hhfit.errors import InputError
 from hhfit.inference import Budget
-from hhfit.inference._failures import Classifier, kept, sift, train
+from hhfit.inference._failures import Classifier, kept, sift, thinning_weights, train
+from hhfit.inference._truncation import Cut, Region
 from hhfit.journal import Memory
 from hhfit.prior import Marginal, Prior
 from hhfit.simulations import Simulations
@@ -142,11 +145,58 @@ def test_it_is_the_same_after_storage():
 def test_sifting_has_an_end():
     never = Classifier(np.array([0, 4]), np.array([True, False]), {}, threshold=2.0)
     never.__dict__["keeps"] = lambda u: np.zeros(len(u), bool)
-    u, share = sift(np.random.default_rng(0).random, 10, None)
+    rng = np.random.default_rng(1)
+    u, share = sift(np.random.default_rng(0).random, 10, None, rng)
     assert (len(u), share) == (10, 1.0)
-    u, share = sift(lambda n: np.random.default_rng(n).random((n, 2)), 10, never)
+    u, share = sift(lambda n: np.random.default_rng(n).random((n, 2)), 10, never, rng)
     assert (u.shape, share) == ((10, 2), 0.0)
     assert kept(None, u).all()
+
+
+def softly(n=1500):
+    u, status = xor(n)
+    return train(u, rows_of(u, status), 1e-3, SEED, ahead=EVEN, soft=True)
+
+
+def test_soft_thinning_cuts_off_nothing_and_its_weights_undo_it():
+    found, log = softly()
+    assert found.keeps(EVEN).all()
+    assert log["classifier_lost_mass"] == 0
+    rng = np.random.default_rng(5)
+    u, share = sift(lambda n: rng.random((n, 2)), 20_000, found, rng)
+    assert abs(share - found.acceptance(np.random.default_rng(6).random((20_000, 2))).mean()) < 0.02
+    assert abs(share - (1 - log["classifier_cut_off"])) < 0.06
+    quarter = (u < 0.5).all(axis=1)
+    assert quarter.mean() > 0.3
+    weight = thinning_weights(found, u)
+    assert abs(weight.mean() - 1) < 1e-12
+    assert abs(np.average(quarter, weights=weight) - 0.25) < 4 * np.sqrt((weight**2 * quarter).sum()) / weight.sum()
+
+
+def test_a_soft_classifier_is_the_same_after_storage():
+    found, _ = softly(800)
+    again = Classifier.from_arrays(found.arrays())
+    assert again.soft
+    assert np.array_equal(found.acceptance(EVEN), again.acceptance(EVEN))
+
+
+class Level:
+    """A density that is the same everywhere."""
+
+    def log_prob(self, u, x):
+        return np.zeros(len(u))
+
+
+def test_proposals_of_a_region_are_even_once_weighed():
+    found, _ = softly()
+    cut = Cut(Level(), -1.0, np.array([0.0, 0.25]), np.array([1.0, 1.0]), found)
+    u, weight, log = Region(np.zeros(1), 2).cut_by(cut).proposals(20_000, np.random.SeedSequence(7))
+    assert u[:, 1].min() > 0.25
+    assert log["kept_proposals"] < 0.8
+    error = 4 * np.sqrt((weight**2).sum()) / weight.sum()
+    usable = (u < [0.5, 0.4]).all(axis=1)
+    assert usable.mean() > 0.13
+    assert abs(np.average(usable, weights=weight) - 0.1) < error
 
 
 def simulate(theta, first):
@@ -158,13 +208,13 @@ def simulate(theta, first):
     return Simulations(theta, np.where(failed[:, None], np.nan, x), status, first + np.arange(len(theta)))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_wastes_less_and_resumes_the_same(method):
+@pytest.mark.parametrize(("method", "soft"), [*product(METHODS, [False]), ("tsnpe", True), ("snpe_b", True)])
+def test_every_method_wastes_less_and_resumes_the_same(method, soft):
     x_o = np.array([0.5, 0.5])
     shares, samples = {}, {}
     for thin in (True, False):
         journal = Memory()
-        algorithm = inference.get(method, Budget(900, 3), thin=thin, **METHODS[method])
+        algorithm = inference.get(method, Budget(900, 3), thin=thin, soft=soft, **METHODS[method])
         posterior = algorithm.fit(PRIOR, simulate, x_o, 1, journal)
         shares[thin] = [log["failed_share"] for log in journal.logs.values()]
         samples[thin] = posterior.sample(200, 1)

@@ -116,9 +116,9 @@ def test_failed_rows_never_reach_the_loss(gaussian, method, rounds, monkeypatch)
     problem, journal, seen = gaussian(failing=0.4), Memory(), []
     original = _rounds.likelihood
 
-    def spying(u, x):
+    def spying(u, x, weight):
         seen.append(np.isnan(x).any(axis=1))
-        return original(u, x)
+        return original(u, x, weight)
 
     monkeypatch.setattr(_rounds, "likelihood", spying)
     fit(method, problem, [0.5, -1.0], simulations=600, rounds=rounds, journal=journal, steps=20)
