@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hhfit.simulators import _nmodl, neuron
+from hhfit.simulators import _cells, _nmodl
 
 C_LOOP = """
 #include <math.h>
@@ -67,7 +67,7 @@ def c_loop(protocol, area):
 
 def neuron_cells(simulator):
     """NEURON by hand over the same mechanism: a function of parameter sets, all in one run."""
-    h = neuron._hoc(simulator)
+    h = _cells.interpreter(simulator)
     model, protocol = simulator.model, simulator.protocol
     suffix = _nmodl.suffix(model)
     area = model.quantities["area"].value

@@ -5,7 +5,7 @@ import pytest
 
 from hhfit import model, protocol, simulators
 from hhfit.errors import InputError, UnsupportedError
-from hhfit.simulators import _branches, _compartments, _trees, batched, neuron
+from hhfit.simulators import _branches, _cells, _compartments, _trees, batched
 from hhfit.traces import Status
 
 STEPS = protocol.step(np.array([300.0]), on=5.0, off=45.0, duration=50.0, dt=0.05)
@@ -67,7 +67,7 @@ def test_compartments_are_those_of_neuron(tree):
     values = m.values(m.reference[None])
     ours = _compartments.tree(m)
     run = simulators.get("neuron", m, STEPS)
-    grown = _trees.plan(m).grow(neuron._hoc(run), {name: float(value[0]) for name, value in values.items()})
+    grown = _trees.plan(m).grow(_cells.interpreter(run), {name: float(value[0]) for name, value in values.items()})
     theirs = [segment for section in grown.sections for segment in section]
     numbers = [n for n, node in enumerate(ours.nodes) if node.region != _compartments.JUNCTION]
     areas = ours.areas(values)[numbers, 0]

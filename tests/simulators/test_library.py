@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hhfit import library, model, protocol, simulators
-from hhfit.simulators import batched, neuron
+from hhfit.simulators import _cells, batched
 
 MODELS = [name for name in library.names("models") if model.load(name).morphology is None]
 
@@ -78,7 +78,7 @@ def _builtin_squid(cell, celsius):
     clamp = h.IClamp(section(0.5))
     clamp.delay, clamp.dur, clamp.amp = 5.0, 50.0, 0.2
     record = h.Vector().record(section(0.5)._ref_v)
-    parallel = neuron._fixed_step(h, 0.0025)
+    parallel = _cells.fixed_step(h, 0.0025)
     h.celsius = celsius
     h.finitialize(-65.0)
     parallel.psolve(60.0)

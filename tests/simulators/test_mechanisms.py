@@ -6,7 +6,7 @@ import tomli_w
 
 from hhfit import model, protocol, simulators
 from hhfit.errors import InputError, SimulationError, UnsupportedError
-from hhfit.simulators import _nmodl, neuron
+from hhfit.simulators import _cells, _nmodl, _nrnivmodl, _trees
 
 MOD = """\
 NEURON {
@@ -134,7 +134,7 @@ def test_a_library_that_holds_something_else_is_named(monkeypatch):
     """NEURON loads a missing or foreign library without a word."""
     cell = model.load("pospischil_rs").with_priors({"g_m": None})
     monkeypatch.setattr(_nmodl, "suffix", lambda model: "hhnothere")
-    monkeypatch.setattr(neuron, "_compiled", lambda *_: "/nowhere/libnrnmech.so")
-    monkeypatch.setattr(neuron._trees, "plan", neuron._trees.plan.__wrapped__)
+    monkeypatch.setattr(_nrnivmodl, "compiled", lambda *_: "/nowhere/libnrnmech.so")
+    monkeypatch.setattr(_trees, "plan", _trees.plan.__wrapped__)
     with pytest.raises(SimulationError, match=r"NEURON did not load /nowhere/libnrnmech.so; delete it and try again"):
-        neuron._hoc(simulators.get("neuron", cell, STEPS))
+        _cells.interpreter(simulators.get("neuron", cell, STEPS))

@@ -10,7 +10,7 @@ import pytest
 
 from hhfit import model, protocol, simulators
 from hhfit.errors import DependencyError, SimulationError
-from hhfit.simulators import _nmodl, neuron
+from hhfit.simulators import _cells, _nmodl, _nrnivmodl
 from hhfit.traces import Status
 
 STEPS = protocol.step(np.array([300.0]), on=5.0, off=25.0, duration=30.0, dt=0.05)
@@ -24,7 +24,7 @@ def cell():
 @pytest.fixture(scope="module")
 def mechanism(cell):
     """A section that holds the generated mechanism, and the interpreter."""
-    h = neuron._hoc(simulators.get("neuron", cell, STEPS))
+    h = _cells.interpreter(simulators.get("neuron", cell, STEPS))
     section = h.Section(name="bare")
     section.insert(_nmodl.suffix(cell))
     inserted = getattr(section(0.5), _nmodl.suffix(cell))
@@ -48,7 +48,7 @@ def test_initial_gates_are_the_steady_state_of_the_expressions(cell, mechanism, 
 @pytest.mark.parametrize("v", [-80.0, -47.0, -10.0])
 def test_a_gate_at_frozen_potential_relaxes_exponentially(cell, mechanism, v):
     h, section, inserted = mechanism
-    neuron._fixed_step(h, 0.02)
+    _cells.fixed_step(h, 0.02)
     section.v = v
     h.finitialize()
     section.cm = 1e12
@@ -66,7 +66,7 @@ def test_settings_that_another_run_left_behind_do_no_harm(cell):
     run = simulators.get("neuron", cell, STEPS)
     theta = cell.reference[None]
     clean = run(theta, seed=1).response
-    h = neuron._hoc(run)
+    h = _cells.interpreter(run)
     h.CVode().active(1)
     h.CVode().active(0)
     h.dt, h.secondorder, h.celsius, h.t = 0.7, 0, 36.0, 99.0
@@ -83,9 +83,9 @@ def test_a_run_that_stops_early_is_marked(cell, monkeypatch):
             h.ParallelContext().psolve(t / 2)
 
     run = simulators.get("neuron", cell, STEPS)
-    h = neuron._hoc(run)
-    prepare = neuron._fixed_step
-    monkeypatch.setattr(neuron, "_fixed_step", lambda h, dt: prepare(h, dt) and Early())
+    h = _cells.interpreter(run)
+    prepare = _cells.fixed_step
+    monkeypatch.setattr(_cells, "fixed_step", lambda h, dt: prepare(h, dt) and Early())
     traces = run(cell.reference[None], seed=1)
     assert list(traces.status) == [Status.SOLVER]
     assert np.isnan(traces.response).all()
@@ -108,19 +108,20 @@ def test_another_channel_gives_another_mechanism_and_another_value_does_not(cell
 
 def test_without_a_compiler_the_message_says_what_to_install(cell, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(DependencyError, match="apt-get install g"):
-        neuron._compile("x", _nmodl.mechanism(cell), tmp_path, tmp_path / "x")
+        _nrnivmodl.compiled("x", _nmodl.mechanism(cell))
 
 
 def test_a_half_written_build_is_built_again(cell, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     built = []
-    monkeypatch.setattr(neuron, "_compile", lambda suffix, text, base, target, file: built.append(_fake(target)))
-    neuron._compiled("abc", "text")
-    neuron._compiled("abc", "text")
+    monkeypatch.setattr(_nrnivmodl, "_build", lambda texts, target: built.append(_fake(target)))
+    _nrnivmodl.compiled("abc", "text")
+    _nrnivmodl.compiled("abc", "text")
     assert len(built) == 1
     next(Path(tmp_path).rglob("libnrnmech.so")).unlink()
-    neuron._compiled("abc", "text")
+    _nrnivmodl.compiled("abc", "text")
     assert len(built) == 2
 
 
@@ -149,7 +150,7 @@ def test_a_run_under_variable_steps_is_never_taken_for_a_result(cell, monkeypatc
     """psolve under CVODE returns without a word where the integrator gives up, and records its own steps."""
     run = simulators.get("neuron", cell, STEPS)
     theta = np.vstack([cell.reference, cell.reference])
-    prepare = neuron._fixed_step
+    prepare = _cells.fixed_step
 
     def variable(h, dt):
         parallel = prepare(h, dt)
@@ -157,7 +158,7 @@ def test_a_run_under_variable_steps_is_never_taken_for_a_result(cell, monkeypatc
         return parallel
 
     with monkeypatch.context() as patch:
-        patch.setattr(neuron, "_fixed_step", variable)
+        patch.setattr(_cells, "fixed_step", variable)
         assert list(run(theta, seed=1).status) == [Status.SOLVER, Status.SOLVER]
     assert list(run(theta, seed=1).status) == [Status.OK, Status.OK]
 
@@ -167,13 +168,13 @@ def test_a_loaded_mechanism_is_neither_built_nor_loaded_again(cell, tmp_path, mo
     run = simulators.get("neuron", cell, STEPS)
     before = run(cell.reference[None], seed=1).response
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(neuron, "_compile", lambda *_: pytest.fail("built again"))
+    monkeypatch.setattr(_nrnivmodl, "_build", lambda *_: pytest.fail("built again"))
     assert np.array_equal(simulators.get("neuron", cell, STEPS)(cell.reference[None], seed=1).response, before)
 
 
 def test_a_missing_library_is_named(cell, monkeypatch):
     """``nrn_load_dll`` returns 0 for a missing file and says nothing."""
-    monkeypatch.setattr(neuron, "_compiled", lambda *_: "/nowhere/libnrnmech.so")
+    monkeypatch.setattr(_nrnivmodl, "compiled", lambda *_: "/nowhere/libnrnmech.so")
     changed = model.dump(cell)
     changed["channels"]["na"]["gates"]["m"]["power"] = 7
     other = model.build(changed, "pospischil")
@@ -184,14 +185,14 @@ def test_a_missing_library_is_named(cell, monkeypatch):
 def test_a_run_that_goes_too_far_is_marked(cell, monkeypatch):
     """Its records are longer than the protocol."""
     run = simulators.get("neuron", cell, STEPS)
-    h = neuron._hoc(run)
-    prepare = neuron._fixed_step
+    h = _cells.interpreter(run)
+    prepare = _cells.fixed_step
 
     class Longer:
         def psolve(self, t):
             h.ParallelContext().psolve(t + 2 * run.dt)
 
-    monkeypatch.setattr(neuron, "_fixed_step", lambda h, dt: prepare(h, dt) and Longer())
+    monkeypatch.setattr(_cells, "fixed_step", lambda h, dt: prepare(h, dt) and Longer())
     traces = run(cell.reference[None], seed=1)
     assert list(traces.status) == [Status.SOLVER]
 
@@ -202,7 +203,7 @@ def test_the_step_is_set_for_every_run(cell):
     fine = simulators.get("neuron", cell, STEPS, step=0.0125)
     first = fine(theta, seed=1).response
     coarse = simulators.get("neuron", cell, STEPS, step=0.05)(theta, seed=1).response
-    h = neuron._hoc(fine)
+    h = _cells.interpreter(fine)
     h.CVode().active(1)
     h.CVode().solve(1.0)
     h.CVode().active(0)

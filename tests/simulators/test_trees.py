@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hhfit import model, protocol, simulators
-from hhfit.simulators import _trees, neuron
+from hhfit.simulators import _cells, _trees, neuron
 from hhfit.traces import Status
 
 G, RA, LENGTH, DIAMETER, CURRENT = 0.2, 150.0, 600.0, 3.0, 20.0
@@ -51,8 +51,8 @@ def test_input_resistance_is_that_of_a_soma_with_a_finite_cable(name, length):
 
 def test_potential_falls_along_the_cable_as_the_hyperbolic_cosine():
     run = simulators.get("neuron", cell(STICK), STEPS)
-    cells = neuron._Cells(neuron._hoc(run), run, np.array([[LENGTH]]))
-    cells.run(0, 0, np.array([0]))
+    cells = _cells.Cells(_cells.interpreter(run), run, np.array([[LENGTH]]))
+    cells.run(neuron._Neuron(), 0, seed=0, index=np.array([0]))
     stick = cells.cells[0].sections[1]
     places = np.array([segment.x for segment in stick])
     fall = np.array([segment.v for segment in stick]) + 70.0
@@ -90,14 +90,14 @@ def test_membrane_area_is_that_of_neuron():
     m = model.load("pyramidal")
     values = {name: quantity.value for name, quantity in m.quantities.items()}
     run = simulators.get("neuron", m, STEPS)
-    grown = _trees.plan(m).grow(neuron._hoc(run), values)
+    grown = _trees.plan(m).grow(_cells.interpreter(run), values)
     total = sum(segment.area() for section in grown.sections for segment in section)
     assert total == pytest.approx(m.morphology.area(values), rel=1e-6)
 
 
 def test_compartments_are_short_against_the_length_constant():
     m = model.load("pyramidal")
-    h = neuron._hoc(simulators.get("neuron", m, STEPS))
+    h = _cells.interpreter(simulators.get("neuron", m, STEPS))
     h.load_file("stdlib.hoc")
     values = {name: quantity.value for name, quantity in m.quantities.items()}
     plan = _trees.plan(m)
