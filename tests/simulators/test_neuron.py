@@ -10,7 +10,8 @@ import pytest
 
 from hhfit import model, protocol, simulators
 from hhfit.errors import DependencyError, SimulationError
-from hhfit.simulators import _cells, _nmodl, _nrnivmodl
+from hhfit.protocol import Protocol
+from hhfit.simulators import _cells, _nmodl, _nrnivmodl, neuron
 from hhfit.traces import Status
 
 STEPS = protocol.step(np.array([300.0]), on=5.0, off=25.0, duration=30.0, dt=0.05)
@@ -210,3 +211,21 @@ def test_the_step_is_set_for_every_run(cell):
     assert h.dt != 0.0125
     assert np.array_equal(fine(theta, seed=1).response, first)
     assert not np.array_equal(coarse, first)
+
+
+@pytest.mark.parametrize("step", [0.05, 0.0125])
+def test_a_command_played_as_a_line_gives_the_bits_of_one_played_step_by_step(cell, monkeypatch, step):
+    """Levels of one, two and many samples; the line has fewer events, which is what makes it cheap."""
+    quiet = cell.with_values({"noise": 0.0}).with_priors({"noise": None})
+    levels = np.random.default_rng(3).normal(0.0, 200.0, 40)
+    held = np.repeat(levels, np.tile([1, 2, 30, 3], 10))[None]
+    uneven = Protocol(held, STEPS.dt, np.zeros(1), np.full(1, held.size * STEPS.dt))
+    run = simulators.get("neuron", quiet, uneven, step=step)
+    theta = quiet.prior.sample(2, seed=5)
+    traces = {}
+    for dense in (-1.0, 2.0):
+        monkeypatch.setattr(neuron, "DENSE", dense)
+        traces[dense] = run(theta, 0).response
+    assert np.abs(traces[-1.0] - traces[2.0]).max() < 1e-6
+    if run.substeps > 1:
+        assert np.array_equal(traces[-1.0], traces[2.0])
