@@ -10,6 +10,9 @@ import numpy as np
 
 from hhfit.simulators import _cells, _nmodl
 
+CORE = str(Path(__file__).parent / "_simulators_core.py")
+"""Script that runs CoreNEURON."""
+
 C_LOOP = """
 #include <math.h>
 static double trap(double x, double y) { double z = x / y; return fabs(z) < 1e-6 ? y * (1 - z / 2) : x / (exp(z) - 1); }

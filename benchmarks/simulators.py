@@ -317,6 +317,42 @@ def scaling(n):
     return measure
 
 
+def core(name, n, rounds, seed):
+    """What ``_simulators_core`` finds; a sentence where CoreNEURON cannot run."""
+    command = [sys.executable, peers.CORE, name, str(n), str(rounds), str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def core_speed(name):
+    """CPU time of neuron over that of coreneuron, 100 cells per run."""
+
+    def measure(options):
+        found = core(name, 100, 2 if options.quick else 5, options.seed)
+        if isinstance(found, str):
+            return missing(found, ">= 1")
+        values = [spent["neuron"] / spent["coreneuron"] for spent in found["seconds"]]
+        each = statistics.median(spent["coreneuron"] for spent in found["seconds"]) / found["steps"] * 1e9
+        value = statistics.median(values)
+        detail = f"{each:.0f} ns/neuron-step; rounds {np.round(values, 2).tolist()}"
+        return row(value, "ratio to neuron", ">= 1", value >= 1, detail)
+
+    return measure
+
+
+def core_parity(name):
+    """Largest gap of traces between coreneuron and neuron, noise included."""
+
+    def measure(options):
+        found = core(name, 12 if options.quick else 50, 0, options.seed)
+        if isinstance(found, str):
+            return missing(found, "<= 1e-09")
+        holds = found["gap_mv"] <= 1e-9 and found["statuses_equal"]
+        return row(found["gap_mv"], "mV", "<= 1e-09", holds, f"120 ms, statuses equal: {found['statuses_equal']}")
+
+    return measure
+
+
 def repeats(options):
     """Batches that differ between two runs of the same 100 cells in one process."""
     run = simulators.get("neuron", cell(), steps_of(0.01), step=0.01)
@@ -352,6 +388,8 @@ ROWS = {
     **{f"parity {other} {name}": parity(name, other) for other in ("neuron", "brian2") for name in POINTS},
     **{f"parity neuron {name}": parity(name, "neuron") for name in TREES},
     **{f"batched {name}": branched(name) for name in TREES},
+    **{f"coreneuron {name}": core_speed(name) for name in ("pospischil", *TREES)},
+    **{f"parity coreneuron {name}": core_parity(name) for name in (*POINTS, *TREES)},
     "rk4 cost": rk4_cost,
     "both cores": both_cores,
     "identical rows": identical,

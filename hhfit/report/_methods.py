@@ -18,6 +18,7 @@ _METHODS = {
 _ON_FLOWS = ("tsnpe", "npe", "snpe_c")
 _SIMULATORS = {
     "neuron": "NEURON (Hines & Carnevale 1997)",
+    "coreneuron": "CoreNEURON (Kumbhar et al. 2019)",
     "brian2": "Brian 2 (Stimberg et al. 2019)",
     "batched": "the batched simulator of hhfit",
 }
@@ -31,6 +32,7 @@ _CITED = {
     "Beaumont et al. 2009": "Biometrika 96:983",
     "Zitzler & Künzli 2004": "PPSN VIII",
     "Hines & Carnevale 1997": "Neural Comput 9:1179",
+    "Kumbhar et al. 2019": "Front Neuroinform 13:63",
     "Stimberg et al. 2019": "eLife 8:e47314",
     "Durkan et al. 2019": "NeurIPS 32",
     "Talts et al. 2018": "arXiv:1804.06788",
@@ -76,7 +78,7 @@ def methods(result: FitResult) -> str:
 
 def _software(result: FitResult) -> str:
     names = {"python": "Python", "numpy": "NumPy", "torch": "PyTorch", "zuko": "zuko", "efel": "eFEL", "numba": "Numba"}
-    names |= {"neuron": "NEURON"} if result.settings["simulator"] == "neuron" else {}
+    names |= {"neuron": "NEURON"} if result.settings["simulator"] in ("neuron", "coreneuron") else {}
     names |= {"brian2": "Brian 2"} if result.settings["simulator"] == "brian2" else {}
     found = [f"{name} {result.versions[key]}" for key, name in names.items() if key in result.versions]
     return f"Software: hhfit {', '.join([result.versions.get('hhfit', ''), *found])}."

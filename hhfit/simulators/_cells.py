@@ -104,7 +104,7 @@ def corners(density: Array, dt: float) -> tuple[Array, Array]:
     """Times [ms] and values of the line through a density held from step to step.
 
     Integrators read the line in the middle of a step. It is level there wherever a value is held for two steps or
-    more, so that rounding of the time changes nothing; a value of one step has a single corner, in the middle.
+    more; a value of one step has a single corner, at the time that adding up half steps gives, rounding included.
 
     Example:
         >>> corners(np.array([0.0, 0.0, 0.0, 5.0, 5.0]), dt=1.0)
@@ -113,9 +113,11 @@ def corners(density: Array, dt: float) -> tuple[Array, Array]:
     starts = np.flatnonzero(np.append(True, density[1:] != density[:-1]))
     ends = np.append(starts[1:], len(density)) - 1
     lone = starts == ends
-    times = np.stack([np.where(lone, starts + 0.5, starts + 0.25), ends + 0.75], axis=1)
+    first, last = (starts + 0.25) * dt, (ends + 0.75) * dt
+    if lone.any():
+        first[lone] = np.cumsum(np.full(2 * len(density), 0.5 * dt))[2 * starts[lone]]
     kept = np.stack([np.full(len(lone), True), ~lone], axis=1)
-    return times[kept] * dt, np.repeat(density[starts], 2).reshape(-1, 2)[kept]
+    return np.stack([first, last], axis=1)[kept], np.repeat(density[starts], 2).reshape(-1, 2)[kept]
 
 
 def fixed_step(h: Any, dt: float) -> Any:  # noqa: ANN401 - hoc

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -32,3 +34,19 @@ def test_without_jaxley_its_rows_say_so(tmp_path):
     assert [row["value"] for row in rows] == [None]
     assert rows[0]["detail"] == "Jaxley is not installed; pip install 'hhfit[jaxley]'"
     assert not rows[0]["holds"]
+
+
+def test_coreneuron_is_measured_beside_neuron():
+    (speed,) = only("coreneuron pospischil")
+    if speed["value"] is None:
+        assert "CoreNEURON cannot be built" in speed["detail"]
+        return
+    assert speed["unit"] == "ratio to neuron"
+    assert 0.2 < speed["value"] < 5
+
+
+@pytest.mark.slow
+def test_coreneuron_gives_the_traces_of_neuron_for_every_model():
+    rows = only("parity coreneuron")
+    assert [row["name"] for row in rows if not row["holds"]] == []
+    assert len(rows) == 9

@@ -226,6 +226,6 @@ def test_a_command_played_as_a_line_gives_the_bits_of_one_played_step_by_step(ce
     for dense in (-1.0, 2.0):
         monkeypatch.setattr(neuron, "DENSE", dense)
         traces[dense] = run(theta, 0).response
-    assert np.abs(traces[-1.0] - traces[2.0]).max() < 1e-6
+    assert np.abs(traces[-1.0] - traces[2.0]).max() < 1e-9
     if run.substeps > 1:
         assert np.array_equal(traces[-1.0], traces[2.0])
