@@ -11,7 +11,7 @@ from hhfit import assumptions, cli, diagnostics, extractors, finished, pipeline
 from hhfit import model as models
 from hhfit.diagnostics import Assumption
 from hhfit.errors import InputError
-from hhfit.pipeline import Settings
+from hhfit.planning import Settings
 from hhfit.preparation import Corrections
 from hhfit.protocol import step
 from hhfit.recording import Recording
