@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from inference import Neuron, e1, fitted
+from inference import MIXTURES, Neuron, e1, fitted
 
 from hhfit import inference, model
 from hhfit.inference import Budget
@@ -55,8 +55,7 @@ class Toy:
 def toy(method, by_theta, soft, options):
     """Largest error of the posterior mean over observations; total variation on 20 cells beside it."""
     problem, settings = Toy(by_theta), {"soft": True} if soft else {}
-    if method in ("snpe_b", "snpe_c_mixture"):
-        settings |= {"components": 4, "space": "probit"}
+    settings |= MIXTURES.get(method, {})
     errors, variations = [], []
     for number, x_o in enumerate((0.25, 0.4) if not options.quick else (0.4,)):
         posterior, _ = fitted(method, problem, np.array([x_o]), options, options.seed + number, **settings)

@@ -27,6 +27,12 @@ from hhfit.reproduce._neurons import at_hand
 from hhfit.simulations import Simulations
 from hhfit.task import Simulation
 
+MIXTURES = {
+    "snpe_a": {"components": 6, "space": "probit", "svi": False},
+    "snpe_b": {"components": 6, "space": "probit"},
+    "snpe_c_mixture": {"components": 6, "space": "probit"},
+}
+"""Settings for one parameter between bounds: more Gaussians; the noise of SNPE-A's weights would blur them."""
 SEQUENTIAL = {"snpe_a": 3, "snpe_b": 3, "snpe_c": 3, "snpe_c_mixture": 3, "tsnpe": 4}
 PROBIT = {"snpe_b": {"space": "probit"}}
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
@@ -119,7 +125,7 @@ def correlated(method: str, options: Options) -> Measured:
 def invalid(method: str, options: Options) -> Measured:
     """Largest total variation from the exact posterior when half of the rows fail."""
     problem = references.Invalid(Prior(("a",), ("1",), (Marginal("uniform", 0.0, 16.0),)))
-    settings = {"components": 6, "space": "probit"} if method in ("snpe_a", "snpe_b", "snpe_c_mixture") else {}
+    settings = MIXTURES.get(method, {})
     values = []
     for number in range(options.observations):
         x_o = np.array([float(1 + number)])
