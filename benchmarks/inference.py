@@ -129,9 +129,10 @@ def invalid(method: str, options: Options) -> Measured:
     values = []
     for number in range(options.observations):
         x_o = np.array([float(1 + number)])
-        theta = fitted(method, problem, x_o, options, options.seed + number, **settings)[0].sample(20_000, 1)
+        posterior, _ = fitted(method, problem, x_o, options, options.seed + number, **settings)
         column = problem.table[0][:, int(x_o[0])]
-        found = np.bincount(theta[:, 0].astype(int).clip(0, 15), minlength=16) / len(theta)
+        grid = (np.arange(16 * 100) + 0.5) / 100
+        found = np.exp(posterior.log_prob(grid[:, None])).reshape(16, 100).mean(axis=1)
         values.append(0.5 * np.abs(found - column / column.sum()).sum())
     return float(np.mean(values)), bool(np.mean(values) <= 0.03), f"TV {np.round(values, 3).tolist()}"
 
