@@ -60,7 +60,8 @@ def toy(method, by_theta, soft, options):
     for number, x_o in enumerate((0.25, 0.4) if not options.quick else (0.4,)):
         posterior, _ = fitted(method, problem, np.array([x_o]), options, options.seed + number, **settings)
         grid, exact = problem.exact(x_o)
-        found = np.exp(posterior.log_prob(grid[:, None])) / len(grid)
+        found = np.exp(posterior.log_prob(grid[:, None]))
+        found /= found.sum()
         errors.append(grid @ (found - exact))
         variations.append(0.5 * np.abs((found - exact).reshape(20, 50).sum(axis=1)).sum())
     detail = f"TV {np.round(variations, 3).tolist()}, mean off by {np.round(errors, 4).tolist()}"

@@ -133,7 +133,7 @@ def invalid(method: str, options: Options) -> Measured:
         column = problem.table[0][:, int(x_o[0])]
         grid = (np.arange(16 * 100) + 0.5) / 100
         found = np.exp(posterior.log_prob(grid[:, None])).reshape(16, 100).mean(axis=1)
-        values.append(0.5 * np.abs(found - column / column.sum()).sum())
+        values.append(0.5 * np.abs(found / found.sum() - column / column.sum()).sum())
     return float(np.mean(values)), bool(np.mean(values) <= 0.03), f"TV {np.round(values, 3).tolist()}"
 
 
