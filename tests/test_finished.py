@@ -134,6 +134,18 @@ def test_export_writes_where_it_is_told(run, hhfit, tmp_path, target):
     assert (tmp_path / "taken" / "run.py").exists() == (target != "csv")
 
 
+def test_one_export_leaves_the_others_alone(run, hhfit):
+    out, _ = run
+    for target in ("neuron", "brian2", "csv"):
+        assert hhfit("export", out, "--to", target, "--sets", 4, "--workers", 1)[0] == 0
+    folder = out / "export"
+    assert "from neuron import" in (folder / "neuron" / "run.py").read_text()
+    assert "brian2" in (folder / "brian2" / "run.py").read_text()
+    held = (folder / "neuron" / "parameter_sets.csv").read_text().splitlines()[0]
+    free = (folder / "parameter_sets.csv").read_text().splitlines()[0]
+    assert len(held.split(",")) > len(free.split(","))
+
+
 @pytest.mark.parametrize("command", [("check",), ("report",), ("export", "--to", "csv"), ("check", "--robust")])
 def test_folder_without_a_finished_run_is_refused(hhfit, tmp_path, command):
     code, _, error = hhfit(command[0], tmp_path, *command[1:])
