@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from inference import Neuron, e1, fitted
+from inference import MIXTURES, Neuron, e1, fitted
 
 from hhfit import inference, model
 from hhfit.inference import Budget
@@ -55,15 +55,15 @@ class Toy:
 def toy(method, by_theta, soft, options):
     """Largest error of the posterior mean over observations; total variation on 20 cells beside it."""
     problem, settings = Toy(by_theta), {"soft": True} if soft else {}
-    if method in ("snpe_b", "snpe_c_mixture"):
-        settings |= {"components": 4, "space": "probit"}
+    settings |= MIXTURES.get(method, {})
     errors, variations = [], []
     for number, x_o in enumerate((0.25, 0.4) if not options.quick else (0.4,)):
         posterior, _ = fitted(method, problem, np.array([x_o]), options, options.seed + number, **settings)
-        theta, (grid, exact) = posterior.sample(20_000, 1)[:, 0], problem.exact(x_o)
-        errors.append(theta.mean() - grid @ exact)
-        cells = np.histogram(theta, 20, (0, 1))[0] / len(theta)
-        variations.append(0.5 * np.abs(cells - exact.reshape(20, 50).sum(axis=1)).sum())
+        grid, exact = problem.exact(x_o)
+        found = np.exp(posterior.log_prob(grid[:, None]))
+        found /= found.sum()
+        errors.append(grid @ (found - exact))
+        variations.append(0.5 * np.abs((found - exact).reshape(20, 50).sum(axis=1)).sum())
     detail = f"TV {np.round(variations, 3).tolist()}, mean off by {np.round(errors, 4).tolist()}"
     worst = float(np.max(variations))
     return worst, worst <= 0.03 and np.abs(errors).max() <= 0.01, detail

@@ -123,7 +123,7 @@ def scored(name: str, options: Any) -> dict[str, float]:
 
 def against_each(options: Any) -> tuple[float, bool, str]:
     """NLTP and coverage with hand features, a learned summary, and both; the default of ``fit`` must win."""
-    from hhfit.pipeline import Settings
+    from hhfit.planning import Settings
 
     table = {}
     for name in SETS:

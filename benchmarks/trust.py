@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hhfit import assumptions, diagnostics, example, extractors, finished, pipeline, read, simulators
+from hhfit import assumptions, diagnostics, example, extractors, finished, pipeline, planning, read, simulators
 from hhfit import model as models
 from hhfit.diagnostics import novelty
 from hhfit.preparation import Corrections
@@ -163,8 +163,8 @@ def novelty_allen(options):
 
 def allen_p(options, path, area):
     """Out-of-distribution p of one cell among simulations of the prior with its own command."""
-    settings = pipeline.Settings(features="goncalves2020")
-    planned = pipeline.plan(read(path), models.load("pospischil"), settings, Corrections(ljp=-14.0, area=area), {})
+    settings = planning.Settings(features="goncalves2020")
+    planned = planning.plan(read(path), models.load("pospischil"), settings, Corrections(ljp=-14.0, area=area), {})
     n = 1000 if options.quick else 6000
     theta = planned.prepared.model.prior.sample(n, options.seed)
     with Workers(1) as pool:
@@ -176,9 +176,9 @@ def allen_p(options, path, area):
 def junction(options):
     """Largest error of the shift that the report names for +-10 mV of junction potential, against whole refits."""
     recipe = example.recipe()
-    settings = pipeline.Settings(simulations=3000 if options.quick else 10_000, rounds=3, seed=options.seed)
+    settings = planning.Settings(simulations=3000 if options.quick else 10_000, rounds=3, seed=options.seed)
     corrections = Corrections(ljp=0.0, area=recipe["values"]["area"])
-    planned = pipeline.plan(example.load(), models.load(recipe["model"]), settings, corrections, example.truth())
+    planned = planning.plan(example.load(), models.load(recipe["model"]), settings, corrections, example.truth())
     changes = [each for each in diagnostics.DESIGN if each.name == "ljp"]
     with Workers(0) as pool:
         whole = [finished.refit(planned, each, pool, settings.simulations, members=3) for each in (None, *changes)]

@@ -14,7 +14,7 @@ __all__ = ["Corrections", "Settings", "fit", "load_features", "load_model", "rea
 
 _HOMES = {
     "Corrections": ("hhfit.preparation", "Corrections"),
-    "Settings": ("hhfit.pipeline", "Settings"),
+    "Settings": ("hhfit.planning", "Settings"),
     "fit": ("hhfit.pipeline", "fit"),
     "load_features": ("hhfit.extractors", "load"),
     "load_model": ("hhfit.model", "load"),

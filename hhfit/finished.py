@@ -21,7 +21,8 @@ from hhfit.discrepancy import Discrepancy
 from hhfit.errors import InputError
 from hhfit.inference import Budget
 from hhfit.journal import Memory
-from hhfit.pipeline import Bench, Fit, Progress, Stopwatch, compute, from_table, ignore, keep, workforce
+from hhfit.pipeline import Bench, Progress, Stopwatch, compute, ignore, keep, workforce
+from hhfit.planning import Fit, from_table
 from hhfit.posterior import Amortized
 from hhfit.preparation import Prepared
 from hhfit.result import FitResult

@@ -11,7 +11,7 @@ from hhfit import assumptions, cli, diagnostics, extractors, finished, pipeline
 from hhfit import model as models
 from hhfit.diagnostics import Assumption
 from hhfit.errors import InputError
-from hhfit.pipeline import Settings
+from hhfit.planning import Settings
 from hhfit.preparation import Corrections
 from hhfit.protocol import step
 from hhfit.recording import Recording
@@ -132,6 +132,18 @@ def test_export_writes_where_it_is_told(run, hhfit, tmp_path, target):
     assert len(table) == 4
     assert set(result.posterior.names) <= set(table.dtype.names)
     assert (tmp_path / "taken" / "run.py").exists() == (target != "csv")
+
+
+def test_one_export_leaves_the_others_alone(run, hhfit):
+    out, _ = run
+    for target in ("neuron", "brian2", "csv"):
+        assert hhfit("export", out, "--to", target, "--sets", 4, "--workers", 1)[0] == 0
+    folder = out / "export"
+    assert "from neuron import" in (folder / "neuron" / "run.py").read_text()
+    assert "brian2" in (folder / "brian2" / "run.py").read_text()
+    held = (folder / "neuron" / "parameter_sets.csv").read_text().splitlines()[0]
+    free = (folder / "parameter_sets.csv").read_text().splitlines()[0]
+    assert len(held.split(",")) > len(free.split(","))
 
 
 @pytest.mark.parametrize("command", [("check",), ("report",), ("export", "--to", "csv"), ("check", "--robust")])

@@ -64,6 +64,7 @@ ALLOWED = {
     "preparation": [*VALUES, "passive", "plausibility", "sweeps"],
     "task": [*VALUES, "simulators", "extractors", "workers"],
     "result": [*VALUES, *POSTERIOR, "extractors"],
+    "planning": [*VALUES, "extractors", "inference", "preparation", "run", "simulators", "task"],
     "workers": [*VALUES, *POSTERIOR, "result"],
     "run": [*VALUES, *POSTERIOR, "result", "extractors"],
     "diagnostics": [*VALUES, *POSTERIOR, "result"],

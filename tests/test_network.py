@@ -12,7 +12,7 @@ from hhfit import finished, pipeline
 from hhfit import model as models
 from hhfit.cli import _fit as command
 from hhfit.errors import InputError
-from hhfit.pipeline import Settings
+from hhfit.planning import Settings
 from hhfit.preparation import Corrections, prepare
 from hhfit.prior import Marginal
 from hhfit.protocol import step

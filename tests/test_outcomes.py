@@ -172,7 +172,7 @@ def test_no_given_recording_is_called_a_failure(recordings):
 
 
 def test_settings_refuse_an_unknown_outcome():
-    from hhfit.pipeline import Settings
+    from hhfit.planning import Settings
 
     assert Status.BLOCK in Settings(fail_on="silent, block").failures
     assert Settings().failures == FAILED
@@ -181,7 +181,7 @@ def test_settings_refuse_an_unknown_outcome():
 
 
 def test_settings_refuse_to_lose_most_of_what_is_usable():
-    from hhfit.pipeline import Settings
+    from hhfit.planning import Settings
 
     with pytest.raises(InputError, match=r"lost_mass is 0.5, must be from 0 to below 0.5"):
         Settings(lost_mass=0.5)

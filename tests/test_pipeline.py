@@ -11,7 +11,7 @@ import pytest
 from hhfit import model as models
 from hhfit import pipeline
 from hhfit.errors import InputError, UnsupportedError
-from hhfit.pipeline import Settings
+from hhfit.planning import Settings
 from hhfit.preparation import Corrections
 from hhfit.protocol import step
 from hhfit.recording import Recording

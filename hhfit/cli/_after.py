@@ -86,7 +86,12 @@ def export(
     *,
     to: Annotated[Target, typer.Option(help="What to write.")],
     out: Annotated[
-        str, typer.Option(metavar="PATH", help="Folder or file to write; by default DIR/export.", show_default=False)
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="Folder or file to write; by default DIR/export, scripts in a folder of their own there.",
+            show_default=False,
+        ),
     ] = "",
     sets: Annotated[
         int, typer.Option(min=1, help="Parameter sets: the most probable, then ones far from it that do the same.")
@@ -109,5 +114,8 @@ def export(
         Target.csv: exports.write_sets,
         Target.arviz: exports.write_arviz,
     }[to]
-    written = write(result, Path(out) if out else folder / "export", sets)
+    default = folder / "export"
+    if to in (Target.neuron, Target.brian2):
+        default /= to
+    written = write(result, Path(out) if out else default, sets)
     stdout.print(f"written: {written}", markup=False)

@@ -116,7 +116,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     Example: hhfit fit cell7.abf --sweeps 0-5 --ljp -14 --out runs/cell7
     """
     from hhfit import model as models
-    from hhfit import pipeline, readers
+    from hhfit import pipeline, planning, readers
     from hhfit import sweeps as choices
     from hhfit.preparation import Corrections
 
@@ -128,7 +128,7 @@ def fit(  # noqa: PLR0913 - one argument per option
     neuron = models.load(model)
     fixed = fixed_values(neuron, values or [])
     neuron = neuron.with_values(fixed).with_priors(dict.fromkeys(fixed))
-    settings = pipeline.Settings(
+    settings = planning.Settings(
         features,
         method,
         simulator,

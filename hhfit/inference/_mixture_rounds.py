@@ -1,5 +1,6 @@
 """What the methods with mixture-density networks share: settings, proposals, scaling, the posterior."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,12 @@ from hhfit.errors import InferenceError
 from hhfit.inference import _mixtures
 from hhfit.inference._base import Inference
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier, accepted, train
+from hhfit.inference._failures import Classifier, accepted, thinning_weights, train
 from hhfit.inference._gaussians import Gaussians
+from hhfit.journal import Journal
 from hhfit.posterior import Posterior
 from hhfit.prior import Prior
-from hhfit.simulations import Simulations, join
+from hhfit.simulations import Simulate, Simulations, join
 
 _TRIES = 200
 _LEAST_KEPT = 0.02
@@ -57,6 +59,77 @@ class MixtureInference(Inference):
     lost_mass: float = 1e-3
     soft: bool = False
 
+    def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
+        """Infer the posterior of one observation."""
+        place = Coordinates(prior, self.space)
+        x_o = np.asarray(x_o, dtype=float)
+        turns: list[Turn] = []
+        arrays: dict[str, Array] = {}
+        posterior: MixturePosterior | None = None
+        classifier: Classifier | None = None
+        for number, n in enumerate(self.budget.per_round, start=1):
+            seeds = np.random.SeedSequence((seed, number)).spawn(4)
+            proposal = None if posterior is None else self._proposal(place, posterior.density)
+            if proposal is not None:
+                classifier = trusted(classifier, proposal, place, seeds[2])
+            theta, weight, share = self._propose(place, proposal, n, np.random.default_rng(seeds[0]), classifier)
+            rows = simulate(theta, sum(len(turn.rows) for turn in turns))
+            turns.append(Turn(rows, weight, proposal))
+            found = journal.recall(f"round-{number:02d}")
+            if found is None:
+                arrays, log = self._learn(place, turns, arrays, seed=seeds[1], x_o=x_o, journal=journal)
+            else:
+                arrays = dict(found)
+            posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
+            classifier = Classifier.from_arrays(arrays)
+            if found is None:
+                classifier, foretold = self.classifier(posterior, [turn.rows for turn in turns], seeds[3])
+                log |= {"accepted_proposals": share} | said(posterior, number) | foretold
+                journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
+        assert posterior is not None, "a budget has at least one round"
+        return posterior
+
+    @abstractmethod
+    def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
+        """What the next round draws from, given the last posterior."""
+
+    def _propose(
+        self,
+        place: Coordinates,
+        proposal: Gaussians | None,
+        n: int,
+        rng: np.random.Generator,
+        classifier: Classifier | None,
+    ) -> tuple[Array, Array, float]:
+        """Parameters ``(n, P)`` of a round, their weights ``(n,)``, and the share of draws that were accepted."""
+        prior = place.prior
+        if proposal is None:
+            return prior.from_cube(rng.random((n, prior.n_parameters))), np.ones(n), 1.0
+        theta, share = draw_inside(proposal, place, n, rng, classifier)
+        return theta, thinning_weights(classifier, prior.to_cube(theta)), share
+
+    @abstractmethod
+    def _learn(
+        self,
+        place: Coordinates,
+        turns: list["Turn"],
+        arrays: dict[str, Array],
+        *,
+        seed: np.random.SeedSequence,
+        x_o: Array,
+        journal: Journal,
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        """The newest round's network and posterior, as arrays to keep, and what there is to log.
+
+        Args:
+            place: The coordinates.
+            turns: All rounds so far.
+            arrays: What the round before kept; nothing in the first.
+            seed: Source of all randomness.
+            x_o: The observation, shape ``(F,)``.
+            journal: Hears of progress.
+        """
+
     def classifier(
         self, posterior: "MixturePosterior", gathered: list[Simulations], seed: np.random.SeedSequence
     ) -> tuple[Classifier | None, dict[str, Any]]:
@@ -66,6 +139,21 @@ class MixtureInference(Inference):
         rows, prior = join(gathered), posterior.prior
         ahead = prior.to_cube(posterior.sample(2000, len(gathered)))
         return train(prior.to_cube(rows.theta), rows, self.lost_mass, seed, ahead=ahead, soft=self.soft)
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One round's simulations.
+
+    Args:
+        rows: The simulations.
+        weight: What each counts in the loss, shape ``(N,)``.
+        proposal: What their parameters were drawn from; the prior in the first round.
+    """
+
+    rows: Simulations
+    weight: Array
+    proposal: Gaussians | None
 
 
 @dataclass(frozen=True, eq=False)

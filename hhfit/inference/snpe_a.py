@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,15 +10,11 @@ import torch
 from hhfit.arrays import Array
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier, thinning_weights
 from hhfit.inference._gaussians import Gaussians, corrected
-from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, draw_inside, said, scored, trusted
+from hhfit.inference._mixture_rounds import MixtureInference, Turn, scored
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.inference._weights import effective
 from hhfit.journal import Journal
-from hhfit.posterior import Posterior
-from hhfit.prior import Prior
-from hhfit.simulations import Simulate, Simulations
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,61 +29,21 @@ class Inference(MixtureInference):
         Papamakarios & Murray 2016 (arXiv 1605.06376), algorithms 1 and 2.
     """
 
-    def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
-        """Infer the posterior of one observation."""
-        place = Coordinates(prior, self.space)
-        x_o = np.asarray(x_o, dtype=float)
-        proposal: Gaussians | None = None
-        arrays: dict[str, Array] = {}
-        classifier: Classifier | None = None
-        gathered: list[Simulations] = []
-        for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(4)
-            rng = np.random.default_rng(seeds[0])
-            if proposal is None:
-                theta, share = prior.from_cube(rng.random((n, prior.n_parameters))), 1.0
-            else:
-                classifier = trusted(classifier, proposal, place, seeds[2])
-                theta, share = draw_inside(proposal, place, n, rng, classifier)
-            weight = thinning_weights(classifier, prior.to_cube(theta))
-            gathered.append(simulate(theta, sum(map(len, gathered))))
-            found = journal.recall(f"round-{number:02d}")
-            if found is None:
-                arrays, log = self._learn(
-                    place,
-                    gathered,
-                    weight,
-                    arrays,
-                    proposal,
-                    seed=seeds[1],
-                    x_o=x_o,
-                    journal=journal,
-                )
-            else:
-                arrays = dict(found)
-            posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
-            classifier = Classifier.from_arrays(arrays)
-            if found is None:
-                classifier, foretold = self.classifier(posterior, gathered, seeds[3])
-                log |= {"accepted_proposals": share} | said(posterior, number) | foretold
-                journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
-            proposal = posterior.density.projected()
-        return posterior
+    def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
+        return density.projected()
 
     def _learn(
         self,
         place: Coordinates,
-        gathered: list[Simulations],
-        weight: Array,
+        turns: list[Turn],
         arrays: dict[str, Array],
-        proposal: Gaussians | None,
         *,
         seed: np.random.SeedSequence,
         x_o: Array,
         journal: Journal,
-    ) -> tuple[dict[str, Array], dict[str, float]]:
-        """The network of one round and the corrected posterior, as arrays to keep, and what there is to log."""
-        number, simulations = len(gathered), gathered[-1]
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        number, turn = len(turns), turns[-1]
+        simulations, weight, proposal = turn.rows, turn.weight, turn.proposal
         started, stage = time.monotonic(), f"round {number}: training"
         usable = simulations.usable
         need_usable(usable, stage)

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,20 +14,9 @@ from hhfit.inference import _mixtures, _weights
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._failures import Classifier, sift, thinning_weights
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import (
-    MixtureInference,
-    MixturePosterior,
-    draw_inside,
-    inside_mass,
-    said,
-    scored,
-    trusted,
-)
+from hhfit.inference._mixture_rounds import MixtureInference, Turn, draw_inside, inside_mass, scored
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.journal import Journal
-from hhfit.posterior import Posterior
-from hhfit.prior import Prior
-from hhfit.simulations import Simulate, Simulations
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,35 +70,8 @@ class Inference(MixtureInference):
         if not 0 <= self.defensive < 1:
             raise InputError(f"defensive share is {self.defensive:g}, must be at least 0 and below 1")
 
-    def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
-        """Infer the posterior of one observation."""
-        place = Coordinates(prior, self.space)
-        x_o = np.asarray(x_o, dtype=float)
-        proposal: Gaussians | None = None
-        arrays: dict[str, Array] = {}
-        classifier: Classifier | None = None
-        gathered: list[Simulations] = []
-        for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(4)
-            if proposal is not None:
-                classifier = trusted(classifier, proposal, place, seeds[2])
-            theta, weight = self._propose(place, proposal, n, np.random.default_rng(seeds[0]), classifier)
-            gathered.append(simulate(theta, sum(map(len, gathered))))
-            found = journal.recall(f"round-{number:02d}")
-            if found is None:
-                arrays, log = self._learn(
-                    place, gathered[-1], weight, arrays, number=number, seed=seeds[1], x_o=x_o, journal=journal
-                )
-            else:
-                arrays = dict(found)
-            posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
-            classifier = Classifier.from_arrays(arrays)
-            if found is None:
-                classifier, foretold = self.classifier(posterior, gathered, seeds[3])
-                log |= said(posterior, number) | foretold
-                journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
-            proposal = posterior.density.tailed(self.freedom)
-        return posterior
+    def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
+        return density.tailed(self.freedom)
 
     def _propose(
         self,
@@ -117,21 +80,21 @@ class Inference(MixtureInference):
         n: int,
         rng: np.random.Generator,
         classifier: Classifier | None,
-    ) -> tuple[Array, Array]:
-        """Parameters ``(n, P)`` of a round, and their weights prior / proposal ``(n,)`` up to a factor."""
+    ) -> tuple[Array, Array, float]:
+        """Parameters ``(n, P)``, their weights prior / proposal ``(n,)`` up to a factor, and the share accepted."""
         prior = place.prior
         u, share = sift(lambda count: rng.random((count, prior.n_parameters)), n, classifier, rng)
         theta = prior.from_cube(u)
         if proposal is None:
-            return theta, np.ones(n)
+            return theta, np.ones(n), share
         mass = inside_mass(proposal, place, rng, classifier)
         ours = rng.random(n) >= self.defensive
-        theta[ours] = draw_inside(proposal, place, int(ours.sum()), rng, classifier)[0]
+        theta[ours], accepted = draw_inside(proposal, place, int(ours.sum()), rng, classifier)
         log_prior = place.log_prior(theta)
         log_ratio = proposal.log_prob(place.to(theta)) - np.log(mass) - log_prior
         with np.errstate(over="ignore"):
             weight = 1 / (self.defensive / share + (1 - self.defensive) * np.exp(log_ratio))
-        return theta, weight * thinning_weights(classifier, prior.to_cube(theta))
+        return theta, weight * thinning_weights(classifier, prior.to_cube(theta)), accepted
 
     def _weigh(self, weight: Array, away: Array) -> tuple[Array, dict[str, float | bool]]:
         """Weights of mean 1 with the kernel of distances ``(N, F)`` in them, and what is known of them."""
@@ -151,16 +114,14 @@ class Inference(MixtureInference):
     def _learn(
         self,
         place: Coordinates,
-        simulations: Simulations,
-        weight: Array,
+        turns: list[Turn],
         arrays: dict[str, Array],
         *,
-        number: int,
         seed: np.random.SeedSequence,
         x_o: Array,
         journal: Journal,
-    ) -> tuple[dict[str, Array], dict[str, float]]:
-        """The network of one round and its posterior, as arrays to keep, and what there is to log."""
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        number, simulations, weight = len(turns), turns[-1].rows, turns[-1].weight
         started, stage = time.monotonic(), f"round {number}: training"
         usable = simulations.usable
         need_usable(usable, stage)

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,15 +11,12 @@ from torch import Tensor
 from hhfit.arrays import Array
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier, thinning_weights
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import MixtureInference, MixturePosterior, draw_inside, said, scored, trusted
+from hhfit.inference._mixture_rounds import MixtureInference, Turn, scored
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.inference._weights import effective
 from hhfit.journal import Journal
-from hhfit.posterior import Posterior
-from hhfit.prior import Prior
-from hhfit.simulations import Simulate, Simulations, join
+from hhfit.simulations import join
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,57 +36,21 @@ class Inference(MixtureInference):
     svi: bool = False
     space: str = "probit"
 
-    def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
-        """Infer the posterior of one observation."""
-        place = Coordinates(prior, self.space)
-        x_o = np.asarray(x_o, dtype=float)
-        gathered: list[Simulations] = []
-        weighed: list[Array] = []
-        tilts = [(np.zeros((prior.n_parameters,) * 2), np.zeros(prior.n_parameters))]
-        arrays: dict[str, Array] = {}
-        posterior: MixturePosterior | None = None
-        classifier: Classifier | None = None
-        for number, n in enumerate(self.budget.per_round, start=1):
-            seeds = np.random.SeedSequence((seed, number)).spawn(4)
-            rng = np.random.default_rng(seeds[0])
-            if posterior is None:
-                theta, share = prior.from_cube(rng.random((n, prior.n_parameters))), 1.0
-            else:
-                proposal = narrowed(posterior.density.projected(), place.precision)
-                tilts.append((proposal.precision[0] - place.precision, proposal.precision[0] @ proposal.mean[0]))
-                classifier = trusted(classifier, proposal, place, seeds[2])
-                theta, share = draw_inside(proposal, place, n, rng, classifier)
-            weighed.append(thinning_weights(classifier, prior.to_cube(theta)))
-            gathered.append(simulate(theta, sum(map(len, gathered))))
-            found = journal.recall(f"round-{number:02d}")
-            if found is None:
-                arrays, log = self._learn(
-                    place, gathered, weighed, tilts, arrays, seed=seeds[1], x_o=x_o, journal=journal
-                )
-            else:
-                arrays = dict(found)
-            posterior = MixturePosterior(place, Gaussians.from_arrays("posterior", arrays), seeds[2])
-            classifier = Classifier.from_arrays(arrays)
-            if found is None:
-                classifier, foretold = self.classifier(posterior, gathered, seeds[3])
-                log |= {"accepted_proposals": share} | said(posterior, number) | foretold
-                journal.record(f"round-{number:02d}", arrays | (classifier.arrays() if classifier else {}), log)
-        assert posterior is not None, "a budget has at least one round"
-        return posterior
+    def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
+        return narrowed(density.projected(), place.precision)
 
     def _learn(
         self,
         place: Coordinates,
-        gathered: list[Simulations],
-        weighed: list[Array],
-        tilts: list[tuple[Array, Array]],
+        turns: list[Turn],
         arrays: dict[str, Array],
         *,
         seed: np.random.SeedSequence,
         x_o: Array,
         journal: Journal,
-    ) -> tuple[dict[str, Array], dict[str, float]]:
-        """The network of one round and its posterior, as arrays to keep, and what there is to log."""
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        gathered = [turn.rows for turn in turns]
+        tilts = [tilted(turn.proposal, place) for turn in turns]
         started, stage = time.monotonic(), f"round {len(gathered)}: training"
         need_usable(gathered[-1].usable, stage)
         pool = join(gathered)
@@ -96,7 +58,7 @@ class Inference(MixtureInference):
         scores, weights = scored(arrays, gathered[-1].x[gathered[-1].usable], x_o)
         x = torch.tensor(scores(pool.x[usable]))
         y = torch.tensor(place.to(pool.theta[usable]), dtype=torch.float32)
-        weight = np.concatenate(weighed)[usable]
+        weight = np.concatenate([turn.weight for turn in turns])[usable]
         w = torch.tensor(weight, dtype=torch.float32)
         turn = torch.tensor(np.repeat(np.arange(len(gathered)), [len(part) for part in gathered])[usable])
         tilt = torch.tensor(np.array([t[0] for t in tilts]), dtype=torch.float32)
@@ -124,6 +86,14 @@ class Inference(MixtureInference):
         log = outcomes(gathered[-1]) | {"trained_on": len(x), "epochs": self.epochs, "training_loss": value}
         log |= {"effective_sample_size": effective(weight), "seconds": time.monotonic() - started}
         return kept | scores.arrays() | network.at(scores(x_o[None])[0]).arrays("posterior"), log
+
+
+def tilted(proposal: Gaussians | None, place: Coordinates) -> tuple[Array, Array]:
+    """Precision ``(P, P)`` of a proposal less that of the prior, and its precision times its mean ``(P,)``."""
+    size = place.prior.n_parameters
+    if proposal is None:
+        return np.zeros((size, size)), np.zeros(size)
+    return proposal.precision[0] - place.precision, proposal.precision[0] @ proposal.mean[0]
 
 
 def narrowed(proposal: Gaussians, least: Array) -> Gaussians:

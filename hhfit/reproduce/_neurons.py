@@ -118,6 +118,10 @@ def strict_features(neuron: Neuron, response: Array) -> Array:
     return np.where(before, neuron.features(response, neuron.protocol)[0], values)
 
 
+JUNCTION = -14.0
+"""Added to every Allen recording [mV]."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """An Allen recording of the second paper.
@@ -138,6 +142,14 @@ class Cell:
     def load(self, folder: Path) -> Recording:
         """The recording as it is stored, without correction for the junction."""
         return readers.read(self.path(folder))
+
+    def neuron(self, folder: Path, seed: int) -> tuple[Neuron, Array]:
+        """The paper's neuron of this cell, and its corrected recording ``(1, 1, T)``."""
+        recording = self.load(folder)
+        response = recording.response[None] + JUNCTION
+        model = models.load("pospischil").with_values({"area": self.area, "v_init": float(response[0, 0, 0])})
+        features = extractors.load("goncalves2020")
+        return Neuron(model, recording.protocol, features, seed, recording.protocol.dt), response
 
 
 def _cell(name: str, tau: float, resistance: float) -> Cell:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from hhfit import extractors
 from hhfit import model as models
 from hhfit.arrays import Array
 from hhfit.errors import InputError
@@ -19,8 +18,6 @@ from hhfit.reproduce._neurons import Cell, Neuron, at_hand
 from hhfit.reproduce._predictions import predicted, repeated, summary, thin
 from hhfit.reproduce._work import Parts, Work
 
-JUNCTION = -14.0
-"""Added to every recording [mV]."""
 LABELS = {"snpe_b": "SNPE-B", "tsnpe": "TSNPE (modern)"}
 TABLE = {
     "518290966/57": (12, -86.62, 0.0582, -59.74, 73.57, 5.71, 49.66),
@@ -59,18 +56,8 @@ def run(work: Work) -> Result:
     return Result(caption, tuple(lines), arrays)
 
 
-def _neuron(work: Work, cell: Cell) -> tuple[Neuron, Array]:
-    """A cell's neuron, and its corrected recording ``(1, 1, T)``."""
-    recording = cell.load(work.recordings)
-    response = recording.response[None] + JUNCTION
-    values = {"area": cell.area, "v_init": float(response[0, 0, 0])}
-    model = models.load("pospischil").with_values(values)
-    features = extractors.load("goncalves2020")
-    return Neuron(model, recording.protocol, features, work.seed, recording.protocol.dt), response
-
-
 def _cell(work: Work, cell: Cell, n: int) -> dict[str, Array]:
-    neuron, response = _neuron(work, cell)
+    neuron, response = cell.neuron(work.recordings, work.seed)
     x_o = neuron.extract(response)[0]
     found = {"x_o": x_o, "observed": thin(response[0, 0]), "time": thin(neuron.protocol.time)}
     for method in LABELS:

@@ -48,7 +48,10 @@ def settings(folder: Path) -> dict[str, Any]:
 def refuse_existing(folder: Path) -> None:
     held = [name for name in NAMES if (folder / name).exists()]
     if "fit.toml" in held:
-        raise InputError(f"{folder}: already holds a run; go on with 'hhfit resume {folder}' or pass --overwrite")
+        raise InputError(
+            f"{folder}: already holds a run; go on with 'hhfit resume {folder}', choose another --out, or pass "
+            "--overwrite"
+        )
     if held:
         raise InputError(f"{folder}: already holds {held[0]}; choose another folder or pass --overwrite")
 
