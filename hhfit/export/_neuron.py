@@ -7,6 +7,7 @@ from hhfit.simulators import _nmodl
 
 _SCRIPT = '''\
 import csv
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ HERE = Path(__file__).resolve().parent
 {choice}
 SUFFIX = "{suffix}"
 if not hasattr(h, SUFFIX):
+    if not list(HERE.glob("*/libnrnmech.*")):
+        beside = Path(sys.executable).with_name("nrnivmodl")
+        subprocess.run([beside if beside.exists() else "nrnivmodl", "."], cwd=HERE, check=True)
     (library,) = HERE.glob("*/libnrnmech.*")
     h.nrn_load_dll(str(library))
 
@@ -63,7 +67,7 @@ for s, number in enumerate(sweeps["sweeps"]):
 def files(result: FitResult, theta: Array, index: int) -> dict[str, str]:
     """Text of every file by name, for parameters ``(P,)`` and the number of their simulation."""
     model = result.model
-    steps = "Compile the mechanism once, in this folder: nrnivmodl .\nThen: python run.py"
+    steps = "python run.py; its first run compiles the mechanism in this folder."
     script = _SCRIPT.format(
         constants=constants(result, theta, index),
         choice=CHOICE,

@@ -53,8 +53,7 @@ def spike_times(voltage, dt=0.05):
 
 
 def test_neuron_script_repeats_the_trace_of_the_report(folder, simulated):
-    nrnivmodl = str(__import__("pathlib").Path(sys.executable).with_name("nrnivmodl"))
-    voltage, printed = run(folder / "neuron", [nrnivmodl, "."], [sys.executable, "run.py"])
+    voltage, printed = run(folder / "neuron", [sys.executable, "run.py"])
     shown = simulated.predictive.response[simulated.most_probable]
     assert np.abs(voltage - shown).max() < 1e-6
     counts = [len(times) for times in spike_times(shown)]
