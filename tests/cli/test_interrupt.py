@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 CODE = """
-import atexit, sys, time
+import atexit, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
 sys.path[:0] = {path!r}
 from pathlib import Path
 from hhfit.cli._console import errors_end

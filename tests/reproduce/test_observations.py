@@ -11,7 +11,7 @@ from hhfit.reproduce._autapse import ONE, TWO
 from hhfit.reproduce._neurons import CELLS, Neuron, at_hand, observed, strict_features, synthetic
 from hhfit.reproduce._toys import CubeRoot
 from hhfit.reproduce.goncalves2020_4b import STREAM
-from hhfit.reproduce.goncalves2020_4f import TABLE, _neuron
+from hhfit.reproduce.goncalves2020_4f import TABLE
 from hhfit.reproduce.lueckmann2017_3a import shell
 
 
@@ -88,13 +88,11 @@ def test_cube_root_posterior_is_that_of_the_paper(variance, expected):
     np.testing.assert_allclose(toy.moments(np.array([1.27769])), expected, atol=6e-3)
 
 
-def test_recordings_have_the_papers_features(recordings, tmp_path):
-    from hhfit.reproduce._work import Work
-
+def test_recordings_have_the_papers_features(recordings):
     cells = at_hand(recordings)
     assert cells
     for cell in cells:
-        neuron, response = _neuron(Work(tmp_path, True, 0, recordings=recordings), cell)
+        neuron, response = cell.neuron(recordings, 0)
         assert isinstance(neuron, Neuron)
         np.testing.assert_allclose(neuron.extract(response)[0], TABLE[cell.name], rtol=2e-3)
 
