@@ -1,9 +1,13 @@
 """What several tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# A shell has SIGINT ignored in what it runs in the background, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 CODE = """
-import atexit, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
+import atexit, sys, time
 sys.path[:0] = {path!r}
 from pathlib import Path
 from hhfit.cli._console import errors_end
