@@ -119,6 +119,7 @@ def _traces(a: dict[str, Array]) -> Figure:
         for axes, (key, colour), label in zip(row, shown, (name, "SNPE-B, mode", "TSNPE, mode"), strict=True):
             axes.plot(a[f"{name}.time"], a[key], color=colour, lw=0.5)
             axes.set_title(label, fontsize=7)
+        row[0].set_ylabel("V [mV]")
     for axes in grid[-1]:
         axes.set_xlabel("time [ms]")
     return figure

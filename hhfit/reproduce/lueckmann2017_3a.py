@@ -154,7 +154,7 @@ def predictions(axes: Axes, a: dict[str, Array], method: str) -> None:
     for k, trace in enumerate(a[f"{method}.sample_traces"]):
         axes.plot(a["time"], trace, color=_draw.EXACT, lw=0.5, alpha=0.8, label="samples" if k == 0 else None)
     axes.set(xlabel="time [ms]", ylabel="V [mV]")
-    axes.legend(fontsize=6)
+    axes.legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
 def _bars(axes: Axes, a: dict[str, Array], prior: Prior) -> None:
