@@ -41,7 +41,7 @@ def run(work: Work) -> Result:
     cells = at_hand(work.recordings)
     if not cells:
         raise InputError(f"{work.recordings}: holds none of the paper's recordings in its folder pkl")
-    n, lines, arrays = work.size(2000, 10_000), [], {"cells": np.array([cell.name for cell in cells])}
+    n, lines, arrays = work.size(2000, 20_000), [], {"cells": np.array([cell.name for cell in cells])}
     for cell in cells:
         found = _cell(work, cell, n)
         arrays |= {f"{cell.name}.{key}": value for key, value in found.items()}
@@ -65,7 +65,7 @@ def _cell(work: Work, cell: Cell, n: int) -> dict[str, Array]:
     x_o = neuron.extract(response)[0]
     found = work.part(f"{cell.name.replace('/', '-')}-prior", lambda: _prior(work, neuron))
     found |= {"x_o": x_o, "observed": thin(response[0, 0]), "time": thin(neuron.protocol.time)}
-    for method in LABELS:
+    for method in reversed(LABELS):
         part = work.part(
             f"{cell.name.replace('/', '-')}-{method}", lambda m=method: _fit(work, neuron, cell, x_o, m, n)
         )
@@ -80,8 +80,8 @@ def _prior(work: Work, neuron: Neuron) -> Parts:
 
 
 def _fit(work: Work, neuron: Neuron, cell: Cell, x_o: Array, method: str, n: int) -> Parts:
-    settings: dict[str, Any] = {"members": work.size(1, 2), "steps": work.size(2500, 5000)}
-    settings["steps_between"] = work.size(800, 1200)
+    settings: dict[str, Any] = {"members": work.size(1, 2), "steps": work.size(2500, 6000)}
+    settings["steps_between"] = work.size(800, 1500)
     budget = Budget(n, work.size(5, 8))
     if method == "snpe_b":
         budget = Budget(n, 2)

@@ -74,8 +74,8 @@ def run(work: Work) -> Result:
         arrays |= {f"{method}.{key}": value for key, value in found.items()}
     caption = (
         f"Twelve parameters, log-uniform priors 0.5 to 1.5 times the truth, 20 features, {n:,} simulations for every "
-        "method; x_o from the paper's noise stream (seed 1). SNPE-B: 5 rounds, 2 Gaussians, 50 units, as in "
-        f"the scripts, TSNPE: {work.size(ROUNDS, MORE)} rounds; SNPE-B's epochs and the printed settings were not found. "
+        "method; x_o from the paper's noise stream (seed 1). SNPE-B: 5 rounds, 2 Gaussians, 50 units, as in the "
+        f"scripts, TSNPE: {work.size(ROUNDS, MORE)} rounds; SNPE-B's epochs and the printed settings were not found. "
         "IBEA: 20 objectives in robust sds of its first generation (the paper: in sds of 1000 pilots). All in "
         "logarithms of the parameters."
     )
