@@ -187,6 +187,9 @@ def drawn(arrays: dict[str, Array]) -> Figure:
     grid = right.subplots(-(-len(names) // columns), columns, squeeze=False).ravel()
     for p, name in enumerate(names):
         _marginal(grid[p], arrays, p, name)
+    if len(names) == 1:
+        grid[0].legend(fontsize=6)
+        grid[0].set_ylabel("density")
     for axes in grid[len(names) :]:
         axes.set_axis_off()
     return figure
@@ -198,9 +201,9 @@ def _marginal(axes: Axes, arrays: dict[str, Array], p: int, name: str) -> None:
     room = 0.2 * (high - low)
     low, high = max(low - room, arrays["problem.bounds"][p, 0]), min(high + room, arrays["problem.bounds"][p, 1])
     for method, draws in shown.items():
-        _draw.density(axes, draws, low, high, COLOURS[method])
+        _draw.density(axes, draws, low, high, COLOURS[method], LABELS[method])
     if len(arrays["problem.exact"]):
-        _draw.density(axes, arrays["problem.exact"][:, p], low, high, _draw.TRUE_POSTERIOR)
+        _draw.density(axes, arrays["problem.exact"][:, p], low, high, _draw.TRUE_POSTERIOR, "exact")
     if len(arrays["problem.truth"]):
-        axes.axvline(arrays["problem.truth"][p], color=_draw.TRUE_POSTERIOR, lw=1, ls="--")
+        axes.axvline(arrays["problem.truth"][p], color=_draw.TRUE_POSTERIOR, lw=1, ls="--", label="truth")
     axes.set_xlabel(name)

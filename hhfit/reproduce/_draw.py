@@ -107,7 +107,7 @@ def pairs(  # noqa: PLR0913 - what to show, and how
                 if truth is not None:
                     axes.plot(shown(truth[column]), shown(truth[row]), "+", color=TRUE_POSTERIOR, ms=5, mew=1)
                 if extra is not None:
-                    axes.plot(shown(extra[:, column]), shown(extra[:, row]), ".", color=IBEA, ms=2)
+                    axes.plot(shown(extra[:, column]), shown(extra[:, row]), ".", color=EXACT, ms=2)
 
 
 def _pair(

@@ -13,6 +13,8 @@ GREEN, PURPLE, MAGENTA = "#2e9f4b", "#5b2a86", "#d6249f"
 """Observation, high and low probability, as in the paper."""
 BLUES = ("#9ecae1", "#4292c6", "#08306b")
 """1, 4 and 7 features."""
+ORANGE = "#e08214"
+"""IBEA and TSNPE: far from green and purple."""
 FEATURES = ("spikes", "rest", "sd rest", "mean", "variance", "skewness", "kurtosis")
 
 
@@ -21,7 +23,7 @@ def trace_colours(axes: Axes, a: dict[str, Array], shown: dict[str, tuple[Array,
     for label, (trace, colour) in shown.items():
         axes.plot(a["time"], trace, color=colour, lw=0.6, label=label)
     axes.set(xlabel="time [ms]", ylabel="V [mV]")
-    axes.legend(fontsize=6)
+    axes.legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(shown))
 
 
 def bars(axes: Axes, a: dict[str, Array], shown: dict[str, tuple[Array, str]]) -> None:
@@ -47,7 +49,7 @@ def posterior(a: dict[str, Array], prior: Prior) -> Figure:
     """Figure 4B and C: the posterior, traces and features of high and low probability."""
     figure = _draw.sheet(165)
     top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 1])
-    _draw.pairs(top, prior, [a["npe7.draws"], a["tsnpe.draws"]], [PURPLE, _draw.MODERN], truth=a["truth"], image=0)
+    _draw.pairs(top, prior, [a["npe7.draws"], a["tsnpe.draws"]], [PURPLE, ORANGE], truth=a["truth"], image=0)
     left, right = bottom.subplots(1, 2)
     shown = {"observation": (a["observed"], GREEN), "mode": (_thin(a["npe7.mode_trace"][0], a), PURPLE)}
     trace_colours(left, a, shown | {"low probability": (_thin(a["npe7.low_trace"][0], a), MAGENTA)})
@@ -95,7 +97,7 @@ def evolved(a: dict[str, Array], prior: Prior) -> Figure:
     )
     left, right = bottom.subplots(1, 2)
     shown = {"observation": (a["observed"], GREEN), "mode": (_thin(a["npe7.mode_trace"][0], a), PURPLE)}
-    trace_colours(left, a, shown | {"IBEA": (_thin(a["ibea.best_trace"][0], a), _draw.IBEA)})
+    trace_colours(left, a, shown | {"IBEA": (_thin(a["ibea.best_trace"][0], a), ORANGE)})
     features = {"observation": (a["seen"], GREEN), "mode": (a["npe7.mode_x"], PURPLE)}
-    bars(right, a, features | {"IBEA": (a["ibea.best_x"], _draw.IBEA)})
+    bars(right, a, features | {"IBEA": (a["ibea.best_x"], ORANGE)})
     return figure

@@ -9,7 +9,7 @@ from hhfit.inference._mixtures import Layout
 from hhfit.plots import styled
 from hhfit.reproduce import _draw
 from hhfit.reproduce._figure import Result, Row, judged
-from hhfit.reproduce._networks import conditional
+from hhfit.reproduce._networks import conditional, density_of
 from hhfit.reproduce._toys import CubeRoot
 from hhfit.reproduce._work import Parts, Work
 
@@ -24,11 +24,19 @@ def run(work: Work) -> Result:
 
     def snpe_b() -> Parts:
         budget = Budget(work.size(1500, 15_000), 3)
-        settings = {"components": 2, "hidden": (50,), "epochs": work.size(150, 100), "defensive": 0.0}
+        settings = {
+            "components": 2,
+            "hidden": (50,),
+            "epochs": work.size(150, 100),
+            "defensive": 0.0,
+            "freedom": np.inf,
+        }
         fitted = work.fit("SNPE-B", "snpe_b", toy.prior, toy.simulate, x_o, budget, seed=1, **settings)
         draws = fitted.posterior.sample(20_000, 1)
-        image = conditional(fitted.journal.arrays["round-03"], toy.prior, layout, x, theta)
-        return {"draws": draws, "density": np.exp(fitted.posterior.log_prob(theta)), "image": image}
+        rounds = fitted.journal.arrays
+        image = conditional(rounds["round-03"], toy.prior, layout, x, theta)
+        found = {"draws": draws, "density": np.exp(fitted.posterior.log_prob(theta)), "image": image}
+        return found | {"proposal": density_of(rounds["round-02"], toy.prior, theta)}
 
     def modern() -> Parts:
         budget = Budget(work.size(1500, 15_000), 3)
@@ -42,14 +50,21 @@ def run(work: Work) -> Result:
     exact = np.exp(toy.prior.log_prob(theta) + toy.log_likelihood(theta, x_o))
     arrays = {f"snpe_b.{k}": v for k, v in ours.items()} | {f"tsnpe.{k}": v for k, v in new.items()}
     arrays |= {"x": x[:, 0], "theta": theta[:, 0], "exact": exact / np.trapezoid(exact, theta[:, 0]), "moments": truth}
-    arrays |= {"prior": np.exp(toy.prior.log_prob(theta)), "dots": toy.prior.sample(500, 3)}
+    arrays |= {"prior": np.exp(toy.prior.log_prob(theta)), "dots": _drawn_from(theta, ours["proposal"])}
     arrays["dots_x"] = toy.draw(arrays["dots"], np.random.default_rng(3))
     caption = (
         "x = cube root of theta + noise of variance 0.1, prior N(5, 3^2), x_o = 1.27769. The stored draft of the panel "
         "mixes four settings and its learned curve is a closed-form expression; here one model is used throughout and "
-        "the learned curves are fits: SNPE-B with two Gaussians, and TSNPE."
+        "the learned curves are fits: SNPE-B with two Gaussians, and TSNPE. Dots are 500 simulations of the last "
+        "round's proposal; curves in the middle are means and 2 sds, given any x."
     )
     return Result(caption, _rows(ours["draws"], new["draws"], mean, variance), arrays)
+
+
+def _drawn_from(theta: Array, height: Array) -> Array:
+    """Five hundred parameters ``(500, 1)`` from a density given on an even grid ``(N, 1)``."""
+    rng, step = np.random.default_rng(3), theta[1, 0] - theta[0, 0]
+    return rng.choice(theta[:, 0], (500, 1), p=height / height.sum()) + step * (rng.random((500, 1)) - 0.5)
 
 
 def _rows(ours: Array, new: Array, mean: float, variance: float) -> tuple[Row, ...]:
@@ -68,7 +83,8 @@ def _drawn(a: dict[str, Array]) -> Figure:
     figure = _draw.sheet(50, 110)
     left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=[1, 2.4, 1])
     left.plot(a["prior"], a["theta"], color="black", label="prior")
-    left.set_ylabel("theta")
+    left.plot(a["snpe_b.proposal"], a["theta"], "--", color=_draw.CDE, label="proposal")
+    left.set(xlabel="density", ylabel="theta")
     left.legend(fontsize=6)
     middle.plot(a["dots_x"][:, 0], a["dots"][:, 0], ".", ms=2, color=_draw.CDE, alpha=0.5)
     mean, sd = a["moments"][:, 0], np.sqrt(a["moments"][:, 1])
@@ -87,7 +103,8 @@ def _drawn(a: dict[str, Array]) -> Figure:
     right.plot(a["snpe_b.density"], a["theta"], color=_draw.SNPE, label="SNPE-B")
     right.plot(a["tsnpe.density"], a["theta"], color=_draw.MODERN, lw=0.8, label="TSNPE")
     right.legend(fontsize=6)
-    left.set_ylim(-3, 12)
+    right.set_xlabel("density")
+    left.set_ylim(0, 10)
     return figure
 
 

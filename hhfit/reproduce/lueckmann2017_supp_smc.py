@@ -13,10 +13,10 @@ from hhfit.reproduce.lueckmann2017_2c import DRAWS, errors, infer
 
 
 def run(work: Work) -> Result:
-    """SNPE-B with 25,000 simulations against SMC ABC with up to 20 times as many."""
+    """SNPE-B with 25,000 simulations against SMC ABC with 20 times as many."""
     seen = _glm.camera_ready()
     arrays = {"exact.draws": work.part("exact", lambda: {"draws": seen.problem.sample(seen.x_o, DRAWS, 0)})["draws"]}
-    snpe, scales = work.size(5000, 25_000), work.size(1, 20)
+    snpe, scales = work.size(5000, 25_000), 20
     arrays |= {f"snpe_b.{k}": v for k, v in work.part("snpe_b", lambda: infer(work, seen, "snpe_b", snpe)).items()}
     for name, n in (("equal", snpe), ("large", snpe * scales)):
         found = work.part(f"smc-{name}", lambda n=n: _smc(work, seen, n))
@@ -63,12 +63,12 @@ def _drawn(a: dict[str, Array]) -> Figure:
     for shift, (name, (label, colour)) in zip((-0.2, 0.0, 0.2), names.items(), strict=True):
         draws = a[f"{name}.draws"]
         _draw.error_bars(grid[0], np.arange(1, 11) + shift, draws.mean(axis=0), draws.std(axis=0), colour, label)
-    grid[0].set_xlabel("parameter")
+    grid[0].set(xlabel="parameter", ylabel="mean ± 2 sd")
     grid[0].set_xticks(range(1, 11))
     grid[0].legend(fontsize=6)
     for axes, (name, (label, _)) in zip(grid[1:], names.items(), strict=True):
         image = axes.imshow(np.cov(a[f"{name}.draws"].T), vmin=0, cmap=_draw.MAP)
-        axes.set_title(label, fontsize=7)
+        axes.set_title(f"covariance, {label}", fontsize=7)
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, ax=axes, shrink=0.6)
