@@ -219,13 +219,14 @@ def _surroundings(column: Array, at: float) -> tuple[float, float, float, float]
     return float(column.mean()), float(column.std()) or 1.0, low, high
 
 
-def scored(arrays: Mapping[str, Array], x: Array, x_o: Array) -> tuple[Scores, dict[str, Array]]:
+def scored(arrays: Mapping[str, Array], x: Array, x_o: Array, *, anew: bool = True) -> tuple[Scores, dict[str, Array]]:
     """Scores for a round, and the weights that make the network of the round before the same function of them.
 
     Args:
         arrays: What the round before recorded; nothing in the first round.
         x: Features of the round's usable simulations, shape ``(N, F)``.
         x_o: The observation, shape ``(F,)``.
+        anew: Whether every round is scaled by itself; else all are as the first.
 
     Returns:
         The scores, and the weights by name; none in the first round.
@@ -233,7 +234,7 @@ def scored(arrays: Mapping[str, Array], x: Array, x_o: Array) -> tuple[Scores, d
     if not arrays:
         return Scores.of(x, x_o), {}
     old = Scores.from_arrays(arrays)
-    new = old.of_round(x, x_o)
+    new = old.of_round(x, x_o) if anew else old
     weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
     return new, _mixtures.rescaled(weights, (new.mean - old.mean) / old.sd, new.sd / old.sd)
 

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from hhfit.inference import _mixtures
+from hhfit import inference
+from hhfit.inference import Budget, _mixtures
 from hhfit.inference._mixture_rounds import Scores, scored
+from hhfit.journal import Memory
+from hhfit.references import LinearGaussian, box
 
 
 @pytest.fixture
@@ -63,3 +66,11 @@ def test_runaways_do_not_set_the_scale():
     assert np.abs(inputs).max() < 5
     # what is not a runaway is told apart: 4 of its own units are at least a thirtieth of the scale
     assert inputs[400:].std() > 1 / 30
+
+
+@pytest.mark.parametrize(("method", "anew"), [("snpe_a", False), ("snpe_b", True)])
+def test_snpe_a_alone_keeps_the_first_scale(method, anew):
+    problem, journal = LinearGaussian(box(2, 1.0)), Memory()
+    inference.get(method, Budget(400, 2), epochs=5).fit(problem.prior, problem.simulate, np.zeros(2), 0, journal)
+    first, second = (Scores.from_arrays(journal.recall(f"round-0{k}")) for k in (1, 2))
+    assert (not np.array_equal(first.sd, second.sd)) == anew
