@@ -52,10 +52,10 @@ def run(work: Work) -> Result:
     lines.append(judged("cells whose spike count TSNPE's mode predicts within 2", expected, text, all(near)))
     caption = (
         f"{len(cells)} of the paper's recordings, those at hand; 14 mV are taken off, areas are time constant / input "
-        f"resistance and the simulation starts at the first sample, as in its code. {n:,} simulations per cell with "
-        f"TSNPE in {work.size(5, 8)} rounds, {n // work.size(1, 2):,} with SNPE-B in 2 rounds with two Gaussians and "
-        "100-100 units (the paper: 250,000). The posterior holds less than a thousandth of the prior, so that 2,000 "
-        "simulations hardly reach it. Distances are those of 100 predictions from the recording, in sds of the prior."
+        f"resistance and the simulation starts at the first sample, as in its code. {n:,} simulations per cell and "
+        "method (the paper: 250,000): SNPE-B in 2 rounds with two Gaussians and 100-100 units, TSNPE in "
+        f"{work.size(5, 8)}. The posterior holds less than a thousandth of the prior, so that 2,000 simulations hardly "
+        "reach it. Distances are those of 100 predictions from the recording, in sds of the prior."
     )
     return Result(caption, tuple(lines), arrays)
 
@@ -84,7 +84,7 @@ def _fit(work: Work, neuron: Neuron, cell: Cell, x_o: Array, method: str, n: int
     settings["steps_between"] = work.size(800, 1500)
     budget = Budget(n, work.size(5, 8))
     if method == "snpe_b":
-        budget = Budget(n // work.size(1, 2), 2)
+        budget = Budget(n, 2)
         settings = {"components": 2, "hidden": (100, 100), "svi": False, "epochs": work.size(150, 200)}
     stage = f"{cell.name}, {LABELS[method]}"
     fitted = work.fit(stage, method, neuron.prior, neuron.simulate, x_o, budget, seed=1, **settings)
