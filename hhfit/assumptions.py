@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from hhfit import expression
+from hhfit.channel import Channel, Gate
 from hhfit.diagnostics import Assumption
 from hhfit.expression import Expression
-from hhfit.model import Channel, Gate, Model
+from hhfit.model import Model
 from hhfit.recording import Recording
 
 Q10 = 3.0

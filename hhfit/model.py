@@ -1,15 +1,16 @@
-"""The neuron: quantities with units, and channels whose rates are expressions of them."""
+"""The neuron: quantities with units, its channels, calcium and morphology."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hhfit import expression, library, mechanism, morphology, places, soundness, swc
+from hhfit import channel, expression, library, mechanism, morphology, places, soundness, swc
 from hhfit.arrays import Array, need_shape
+from hhfit.channel import TEMPERATURE, Channel
 from hhfit.errors import InputError
 from hhfit.expression import Expression
 from hhfit.mechanism import Mechanism
@@ -27,9 +28,6 @@ NOISE = "noise"
 
 INTEGRATORS = ("", "exponential-euler", "rk4", "forward-euler")
 """Schemes that a model may ask for."""
-
-TEMPERATURE = "temperature"
-"""Quantity [degC] that scales the rates of channels with a ``[temperature]`` table; without it they are as given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,46 +66,6 @@ class Quantity:
             raise InputError(
                 f"{self.name} has a prior down to {self.prior.support[0]:g} {self.unit}, must not be negative"
             )
-
-
-@dataclass(frozen=True, eq=False)
-class Gate:
-    """One gating variable of a channel.
-
-    Args:
-        name: Name, unique within its channel.
-        power: Exponent in the conductance.
-        inf: Steady state as a function of ``v`` [mV] and quantities.
-        tau: Time constant [ms]; ``None`` for an instantaneous gate.
-        alpha: Opening rate [1/ms], when the gate was given by rates, else ``None``.
-        beta: Closing rate [1/ms], likewise.
-    """
-
-    name: str
-    power: int
-    inf: Expression
-    tau: Expression | None
-    alpha: Expression | None = None
-    beta: Expression | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Channel:
-    """A conductance in series with a battery: ``g * product(gate**power) * (v - e)``.
-
-    Args:
-        name: Name within the neuron.
-        conductance: Maximal conductance [mS/cm2].
-        reversal: Reversal potential [mV].
-        gates: Its gates; none for a leak.
-        source: Paper.
-    """
-
-    name: str
-    conductance: Expression
-    reversal: Expression
-    gates: tuple[Gate, ...]
-    source: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,9 +164,9 @@ class Model:
         lines = [self.name, *([f"integrator {self.integrator}"] if self.integrator else [])]
         for q in self.quantities.values():
             lines.append(f"{q.name} = {q.prior or q.equals or repr(q.value)} {q.unit}")
-        for channel in self.channels:
-            lines.append(f"{channel.name}: {channel.conductance.text} * (v - ({channel.reversal.text}))")
-            for gate in channel.gates:
+        for own in self.channels:
+            lines.append(f"{own.name}: {own.conductance.text} * (v - ({own.reversal.text}))")
+            for gate in own.gates:
                 rates = [gate.alpha, gate.beta] if gate.alpha and gate.beta else [gate.inf, gate.tau]
                 lines.append(f"  {gate.name}^{gate.power}: " + "; ".join(rate.text for rate in rates if rate))
         if self.calcium is not None:
@@ -226,11 +184,11 @@ class Model:
         own = self.morphology.regions.get(name) if self.morphology is not None else None
         conductances = own.conductances if own is not None else {}
         there = [replace(c, conductance=conductances.get(c.name, c.conductance)) for c in self.channels]
-        channels = tuple(channel for channel in there if channel.conductance.text not in ("0", "0.0"))
+        channels = tuple(c for c in there if c.conductance.text not in ("0", "0.0"))
         pool = self.calcium
         if pool is not None:
-            names = {channel.name for channel in channels}
-            pool = replace(pool, channels=tuple(channel for channel in pool.channels if channel in names))
+            names = {c.name for c in channels}
+            pool = replace(pool, channels=tuple(name for name in pool.channels if name in names))
         own_mods = tuple(m for m in self.mechanisms if not m.regions or name in m.regions)
         return replace(self, channels=channels, calcium=pool, mechanisms=own_mods)
 
@@ -279,16 +237,15 @@ class Model:
         for where, expr in (pair for m in self.mechanisms for pair in m.expressions()):
             self._check_known(where, expr, fixed)
         known = fixed | {"v"} | ({"ca"} if self.calcium is not None else set())
-        for channel in self.channels:
-            for where, expr in _expressions(channel):
-                self._check_known(where, expr, known)
+        for where, expr in (pair for own in self.channels for pair in channel.expressions(own)):
+            self._check_known(where, expr, known)
 
     def _check_pool(self, known: set[str]) -> None:
         if self.calcium is None:
             return
         for where, expr in (("depth", self.calcium.depth), ("tau", self.calcium.tau), ("rest", self.calcium.rest)):
             self._check_known(f"calcium.{where}", expr, known)
-        names = {channel.name for channel in self.channels}
+        names = {own.name for own in self.channels}
         for name in self.calcium.channels:
             if name not in names:
                 raise InputError(
@@ -315,7 +272,7 @@ def load(name: str) -> Model:
         _read_files(table, path)
         return build(table, path.stem)
     except InputError as error:
-        texts = {path.name: text} | {f"{kind}.toml": _channel_text(kind, path.name) for kind in _channel_types(table)}
+        texts = {path.name: text} | {f"{kind}.toml": channel.text(kind, path.name) for kind in channel.types(table)}
         raise InputError(places.with_line(str(error), texts)) from None
 
 
@@ -325,21 +282,9 @@ def _read_files(table: dict[str, Any], path: Path) -> None:
         if "sections" in shape:
             raise InputError(f"{path.name}: morphology has both swc and sections, must have one of the two")
         shape["sections"] = swc.read(path.parent / str(shape.pop("swc")))
-    for channel in table.get("channels", {}).values():
-        if "mod" in channel:
-            channel["text"] = library.read(path.parent / str(channel["mod"]))
-
-
-def _channel_types(table: Mapping[str, Any]) -> list[str]:
-    kinds = {str(channel["type"]) for channel in table.get("channels", {}).values() if "type" in channel}
-    return sorted(kinds & set(library.names("models/channels")))
-
-
-def _channel_text(kind: str, where: str) -> str:
-    try:
-        return library.read(library.find("models/channels", kind))
-    except InputError as error:
-        raise InputError(f"{where}.type: {error}") from None
+    for own in table.get("channels", {}).values():
+        if "mod" in own:
+            own["text"] = library.read(path.parent / str(own["mod"]))
 
 
 def build(table: Mapping[str, Any], name: str) -> Model:
@@ -350,8 +295,13 @@ def build(table: Mapping[str, Any], name: str) -> Model:
     """
     where = f"{name}.toml"
     quantities = {key: _quantity(key, value, where) for key, value in table.get("quantities", {}).items()}
+    units = {key: q.unit for key, q in quantities.items()}
     given = table.get("channels", {})
-    channels = tuple(_channel(key, value, quantities, where) for key, value in given.items() if "mod" not in value)
+    channels = tuple(
+        channel.build(key, value, units, f"{where}: channels.{key}")
+        for key, value in given.items()
+        if "mod" not in value
+    )
     mods = tuple(mechanism.build(key, v, f"{where}: channels.{key}") for key, v in given.items() if "mod" in v)
     texts = (str(table.get(key, "")) for key in ("source", "integrator"))
     pool = _pool(table["calcium"], where) if "calcium" in table else None
@@ -375,7 +325,7 @@ def dump(model: Model) -> dict[str, Any]:
         if q.prior is not None:
             first, second = KINDS[q.prior.kind]
             quantities[name]["prior"] = {"kind": q.prior.kind, first: q.prior.a, second: q.prior.b}
-    channels = {channel.name: _dump_channel(channel) for channel in model.channels}
+    channels = {own.name: channel.dump(own) for own in model.channels}
     channels |= {m.name: mechanism.dump(m) for m in model.mechanisms}
     head = {"title": model.title, "source": model.source, "integrator": model.integrator}
     table = {**head, "quantities": quantities, "channels": channels}
@@ -396,16 +346,6 @@ def _pool(table: Mapping[str, Any], where: str) -> Pool:
     return Pool(tuple(str(name) for name in table["channels"]), *numbers)
 
 
-def _dump_channel(channel: Channel) -> dict[str, Any]:
-    gates = {}
-    for gate in channel.gates:
-        rates = ("alpha", "beta") if gate.alpha is not None else ("inf", "tau")
-        texts = {rate: getattr(gate, rate).text for rate in rates if getattr(gate, rate) is not None}
-        gates[gate.name] = {"power": gate.power, **texts}
-    ends = {"conductance": channel.conductance.text, "reversal": channel.reversal.text}
-    return {**ends, "source": channel.source, "gates": gates}
-
-
 def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
     spot = f"{where}: quantities.{name}"
     if not name.isidentifier() or name in ("v", "ca", "dt") or name in expression.FUNCTIONS:
@@ -421,70 +361,6 @@ def _quantity(name: str, table: Mapping[str, Any], where: str) -> Quantity:
         raise InputError(f"{where}: quantities.{error}") from None
 
 
-def _channel(name: str, table: Mapping[str, Any], quantities: Mapping[str, Quantity], where: str) -> Channel:
-    spot = f"{where}: channels.{name}"
-    if "type" in table:
-        kind = library.parse(_channel_text(str(table["type"]), spot), f"{table['type']}.toml")
-        title = f"{table['type']}.toml: "
-    else:
-        kind, title = table, f"{spot}."
-    own = kind.get("parameters", {})
-    inline = set() if "type" in table else {"gates", "source", "title", "parameters"}
-    need_keys(table, {"conductance", "reversal"}, {"type"} | set(own) | inline, spot)
-    bindings = {
-        key: expression.parse(table.get(key, entry.get("value")), f"{spot}.{key}") for key, entry in own.items()
-    }
-    units = {"conductance": "mS/cm2", "reversal": "mV"} | {key: entry.get("unit") for key, entry in own.items()}
-    for key in table.keys() & units.keys():
-        soundness.need_unit(table[key], units[key], {n: q.unit for n, q in quantities.items()}, f"{spot}.{key}")
-    faster = _speed(kind.get("temperature"), quantities, f"{title}temperature")
-    gates = tuple(
-        _gate(key, gate, bindings, faster, f"{title}gates.{key}") for key, gate in kind.get("gates", {}).items()
-    )
-    conductance = expression.parse(table["conductance"], f"{spot}.conductance")
-    reversal = expression.parse(table["reversal"], f"{spot}.reversal")
-    return Channel(name, conductance, reversal, gates, str(kind.get("source", "")))
-
-
-def _speed(table: Mapping[str, Any] | None, quantities: Mapping[str, Quantity], where: str) -> str:
-    """Factor on all rates of a channel: its Q10 to the power of the temperature above its reference, over 10 degC."""
-    if table is None or TEMPERATURE not in quantities:
-        return ""
-    need_keys(table, {"q10", "reference"}, set(), where)
-    if not float(table["q10"]) > 0:
-        raise InputError(f"{where}.q10 is {table['q10']}, must be positive")
-    return f"{float(table['q10'])} ** (({TEMPERATURE} - {float(table['reference'])}) / 10)"
-
-
-def _gate(name: str, table: Mapping[str, Any], bindings: Mapping[str, Expression], faster: str, where: str) -> Gate:
-    need_keys(table, {"power"}, {"alpha", "beta", "inf", "tau"}, where)
-    rates = {key: expression.parse(table[key], f"{where}.{key}").replace(bindings) for key in table.keys() - {"power"}}
-    for key in rates.keys() - {"inf"} if faster else set():
-        rates[key] = expression.parse(f"({rates[key].text}) {'/' if key == 'tau' else '*'} ({faster})", where)
-    power = table["power"]
-    if not isinstance(power, int) or power < 1:
-        raise InputError(f"{where}.power is {power}, must be a whole number from 1")
-    if rates.keys() == {"alpha", "beta"}:
-        alpha, beta = rates["alpha"], rates["beta"]
-        total = f"(({alpha.text}) + ({beta.text}))"
-        inf = expression.parse(f"({alpha.text}) / {total}", where)
-        return Gate(name, power, inf, expression.parse(f"1 / {total}", where), alpha, beta)
-    if "inf" in rates and rates.keys() <= {"inf", "tau"}:
-        return Gate(name, power, rates["inf"], rates.get("tau"))
-    raise InputError(
-        f"{where}: a gate needs alpha and beta, or inf and tau, or inf alone; got {', '.join(sorted(rates))}"
-    )
-
-
-def _expressions(channel: Channel) -> Iterable[tuple[str, Expression]]:
-    yield f"channels.{channel.name}.conductance", channel.conductance
-    yield f"channels.{channel.name}.reversal", channel.reversal
-    for gate in channel.gates:
-        yield f"channels.{channel.name}.gates.{gate.name}.inf", gate.inf
-        if gate.tau is not None:
-            yield f"channels.{channel.name}.gates.{gate.name}.tau", gate.tau
-
-
 def _check(model: Model, where: str) -> None:
     """Raise unless quantities, rates, calcium and morphology are sound at the reference."""
     units = {name: q.unit for name, q in model.quantities.items()}
@@ -496,10 +372,10 @@ def _check(model: Model, where: str) -> None:
             need = soundness.need_positive if q.unit in POSITIVE_UNITS else soundness.need_finite
             need(expression.parse(q.equals, spot), values, spot)
     if model.morphology is not None:
-        soundness.need_shape(model.morphology, [channel.name for channel in model.channels], units, values, where)
+        soundness.need_shape(model.morphology, [own.name for own in model.channels], units, values, where)
     if (pool := model.calcium) is not None:
         soundness.need_pool({"depth": pool.depth, "tau": pool.tau, "rest": pool.rest}, units, where)
         for key, expr in (("depth", pool.depth), ("tau", pool.tau), ("rest", pool.rest)):
             soundness.need_positive(expr, values, f"{where}: calcium.{key}")
         values["ca"] = pool.rest.evaluate(values)
-    soundness.need_rates((pair for channel in model.channels for pair in _expressions(channel)), values, where)
+    soundness.need_rates((pair for own in model.channels for pair in channel.expressions(own)), values, where)

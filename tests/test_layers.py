@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hhfit"
 VALUES = ["arrays", "units", "errors", "library", "expression", "plugins", "protocol", "recording", "prior", "model"]
-VALUES += ["mechanism", "morphology", "places", "soundness", "swc"]
+VALUES += ["channel", "mechanism", "morphology", "places", "soundness", "swc"]
 VALUES += ["traces", "simulations", "outcomes", "sampled"]
 POSTERIOR = ["journal", "posterior"]
 ALLOWED = {
@@ -27,8 +27,10 @@ ALLOWED = {
     "mechanism": ["errors", "expression", "morphology"],
     "swc": ["errors", "library", "morphology"],
     "soundness": ["arrays", "errors", "expression", "morphology"],
+    "channel": ["errors", "expression", "library", "morphology", "soundness"],
     "model": [
         "arrays",
+        "channel",
         "errors",
         "expression",
         "library",

@@ -3,10 +3,11 @@
 import ast
 
 from hhfit.arrays import Array
+from hhfit.channel import Channel, Gate
 from hhfit.errors import UnsupportedError
 from hhfit.export._text import CHOICE, constants, header
 from hhfit.expression import Expression
-from hhfit.model import Channel, Gate, Model
+from hhfit.model import Model
 from hhfit.result import FitResult
 
 _SCRIPT = '''\

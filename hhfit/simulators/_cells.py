@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from hhfit.arrays import Array
+from hhfit.channel import TEMPERATURE
 from hhfit.errors import DependencyError, SimulationError
-from hhfit.model import NOISE, TEMPERATURE
+from hhfit.model import NOISE
 from hhfit.simulators import _nrnivmodl, _trees
 from hhfit.simulators._base import Simulator, row_generator
 from hhfit.simulators._compartments import possible

@@ -3,8 +3,9 @@
 import ast
 import hashlib
 
+from hhfit.channel import Channel, Gate
 from hhfit.expression import Expression
-from hhfit.model import Channel, Gate, Model
+from hhfit.model import Model
 from hhfit.units import MM_PER_MS_OF_UA_PER_CM2_IN_UM
 
 _FUNCTIONS = {"abs": "fabs", "minimum": "lesser", "maximum": "greater"}

@@ -10,9 +10,10 @@ from typing import Any, final
 import numpy as np
 
 from hhfit.arrays import Array
+from hhfit.channel import Channel, Gate
 from hhfit.errors import DependencyError
 from hhfit.expression import Expression
-from hhfit.model import NOISE, Channel, Gate, Model, Pool
+from hhfit.model import NOISE, Model, Pool
 from hhfit.simulators._base import Simulator as Base
 from hhfit.simulators._base import need_point, row_generator
 from hhfit.simulators._cache import folder, need_compiler
