@@ -72,7 +72,8 @@ class MixtureInference(Inference):
             proposal = None if posterior is None else self._proposal(place, posterior.density)
             if proposal is not None:
                 classifier = trusted(classifier, proposal, place, seeds[2])
-            theta, weight, share = self._propose(place, proposal, n, np.random.default_rng(seeds[0]), classifier)
+            source = Source(place, proposal, classifier)
+            theta, weight, share = self._propose(source, n, np.random.default_rng(seeds[0]))
             rows = simulate(theta, sum(len(turn.rows) for turn in turns))
             turns.append(Turn(rows, weight, proposal))
             found = journal.recall(f"round-{number:02d}")
@@ -93,20 +94,9 @@ class MixtureInference(Inference):
     def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
         """What the next round draws from, given the last posterior."""
 
-    def _propose(
-        self,
-        place: Coordinates,
-        proposal: Gaussians | None,
-        n: int,
-        rng: np.random.Generator,
-        classifier: Classifier | None,
-    ) -> tuple[Array, Array, float]:
+    @abstractmethod
+    def _propose(self, source: "Source", n: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
         """Parameters ``(n, P)`` of a round, their weights ``(n,)``, and the share of draws that were accepted."""
-        prior = place.prior
-        if proposal is None:
-            return prior.from_cube(rng.random((n, prior.n_parameters))), np.ones(n), 1.0
-        theta, share = draw_inside(proposal, place, n, rng, classifier)
-        return theta, thinning_weights(classifier, prior.to_cube(theta)), share
 
     @abstractmethod
     def _learn(
@@ -139,6 +129,21 @@ class MixtureInference(Inference):
         rows, prior = join(gathered), posterior.prior
         ahead = prior.to_cube(posterior.sample(2000, len(gathered)))
         return train(prior.to_cube(rows.theta), rows, self.lost_mass, seed, ahead=ahead, soft=self.soft)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What the parameters of one round are drawn from.
+
+    Args:
+        place: The coordinates.
+        proposal: The density there; the prior in the first round.
+        classifier: Tells which draws are simulated; all without one.
+    """
+
+    place: Coordinates
+    proposal: Gaussians | None
+    classifier: Classifier | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,6 +305,15 @@ class MixturePosterior(Posterior):
         height = self.density.log_prob(self.place.to(theta[rows])) + self.place.log_volume(theta[rows])
         value[rows] = height - np.log(self.inside)
         return value
+
+
+def thinned(source: Source, n: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
+    """Draws from the proposal itself, ``(n, P)``, weights that undo soft thinning ``(n,)``, and the share accepted."""
+    prior = source.place.prior
+    if source.proposal is None:
+        return prior.from_cube(rng.random((n, prior.n_parameters))), np.ones(n), 1.0
+    theta, share = draw_inside(source.proposal, source.place, n, rng, source.classifier)
+    return theta, thinning_weights(source.classifier, prior.to_cube(theta)), share
 
 
 def inside_mass(

@@ -186,15 +186,12 @@ def learn(
     )
     density = Density(flows, scaling, region.low, region.high, simulations.index[usable][rows[1]])
     log |= {"trained_on": len(u), "not_usable": int((~usable).sum()), "effective_sample_size": effective(weight)}
-    log |= coverage(density, u[rows[1]], x[rows[1]], np.random.default_rng(check_seed), weight[rows[1]])
+    log |= coverage(density, u[rows[1]], x[rows[1]], weight[rows[1]], np.random.default_rng(check_seed))
     return density, log | {"seconds": time.monotonic() - started}
 
 
-def coverage(
-    density: Density, u: Array, x: Array, rng: np.random.Generator, weight: Array | None = None
-) -> dict[str, float]:
+def coverage(density: Density, u: Array, x: Array, weight: Array, rng: np.random.Generator) -> dict[str, float]:
     """Share of held-out truths, weighed, within the 50, 80 and 90 % highest-density regions."""
-    weight = np.ones(len(u)) if weight is None else weight
     u, x, weight = u[:_CHECKED], x[:_CHECKED], weight[:_CHECKED]
     own = density.log_prob(u, x)
     many = np.repeat(x, _DRAWS, axis=0)

@@ -12,9 +12,9 @@ from hhfit.arrays import Array
 from hhfit.errors import InputError
 from hhfit.inference import _mixtures, _weights
 from hhfit.inference._coordinates import Coordinates
-from hhfit.inference._failures import Classifier, sift, thinning_weights
+from hhfit.inference._failures import sift, thinning_weights
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import MixtureInference, Turn, draw_inside, inside_mass, scored
+from hhfit.inference._mixture_rounds import MixtureInference, Source, Turn, draw_inside, inside_mass, scored
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.journal import Journal
 
@@ -73,15 +73,8 @@ class Inference(MixtureInference):
     def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
         return density.tailed(self.freedom)
 
-    def _propose(
-        self,
-        place: Coordinates,
-        proposal: Gaussians | None,
-        n: int,
-        rng: np.random.Generator,
-        classifier: Classifier | None,
-    ) -> tuple[Array, Array, float]:
-        """Parameters ``(n, P)``, their weights prior / proposal ``(n,)`` up to a factor, and the share accepted."""
+    def _propose(self, source: Source, n: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
+        place, proposal, classifier = source.place, source.proposal, source.classifier
         prior = place.prior
         u, share = sift(lambda count: rng.random((count, prior.n_parameters)), n, classifier, rng)
         theta = prior.from_cube(u)

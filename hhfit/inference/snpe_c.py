@@ -114,7 +114,7 @@ class Inference(FlowInference):
         held = parts[1][from_prior[parts[1]]]
         density = Density(flows, scaling, np.zeros(u.shape[1]), np.ones(u.shape[1]), pool.index[held])
         log |= {"trained_on": len(rows), "atoms_from": len(pool), "effective_sample_size": float(len(rows))}
-        log |= coverage(density, u[held], pool.x[held], np.random.default_rng(check_seed))
+        log |= coverage(density, u[held], pool.x[held], np.ones(len(held)), np.random.default_rng(check_seed))
         return density, log | {"seconds": time.monotonic() - started}
 
 

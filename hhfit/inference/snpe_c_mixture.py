@@ -12,7 +12,7 @@ from hhfit.arrays import Array
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import MixtureInference, Turn, scored
+from hhfit.inference._mixture_rounds import MixtureInference, Source, Turn, scored, thinned
 from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.inference._weights import effective
 from hhfit.journal import Journal
@@ -38,6 +38,9 @@ class Inference(MixtureInference):
 
     def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
         return narrowed(density.projected(), place.precision)
+
+    def _propose(self, source: Source, n: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
+        return thinned(source, n, rng)
 
     def _learn(
         self,

@@ -19,7 +19,7 @@ LIBRARY = "CORENEURONLIB"
 class Simulator(Base):
     """Runs the cells of ``neuron``, to the same numbers, by CoreNEURON.
 
-    It is not the default: it is 1.25 to 1.45 times faster than ``neuron`` (1.1 with noise), its library takes a quarter
+    It is not the default: it is 1.3 times faster than ``neuron`` (1.1 with noise), its library takes a quarter
     of a minute to build, a process can hold one library alone, and CoreNEURON never frees the currents it was given
     (16 bytes per corner: with noise, 100 cells and 10 000 steps, 16 MB a sweep), for which a worker is renewed.
 

@@ -30,7 +30,7 @@ class Apart:
             return self.pool.submit(call, packed).result()
         except UnsupportedError as error:
             if "cannot be built" in str(error) and not os.environ.get("CI"):
-                pytest.skip(str(error))
+                pytest.skip(str(error))  # not every NEURON comes with CoreNEURON; where CI runs it does
             raise
 
 

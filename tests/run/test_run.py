@@ -11,40 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from run_samples import SETTINGS, create, flip, ignore, recording, same, simulations
 
-from hhfit import protocol
 from hhfit.errors import InputError
-from hhfit.recording import Recording
-from hhfit.run import RunDirectory, _files, earlier
+from hhfit.run import RunDirectory, _files
 from hhfit.run._folder import NAMES, SCHEMA
 from hhfit.simulations import Simulations, join
-
-SETTINGS = {"method": "tsnpe", "seed": 3, "ljp": None, "sweeps": [0, 3], "model": {"text": "x = 1\n", "area": 2.5}}
-
-
-def ignore(stage, done, total, note):
-    pass
-
-
-def recording():
-    command = protocol.step(np.array([-20.0, 50.0]), on=10.0, off=40.0, duration=50.0, dt=0.5)
-    response = np.random.default_rng(1).normal(-70.0, 1.0, command.command.shape)
-    return Recording(response, command, np.array([0, 3]), {"name": "cell.abf", "sha256": "ab"})
-
-
-def create(path, **changes):
-    return RunDirectory.create(path, SETTINGS, recording(), **{"overwrite": False, "listener": ignore, **changes})
-
-
-def simulations(first, n, parameters=2):
-    generator = np.random.default_rng(first)
-    x = generator.normal(size=(n, 3))
-    x[0, 1] = np.nan
-    return Simulations(generator.random((n, parameters)), x, np.zeros(n), np.arange(first, first + n))
-
-
-def same(a, b):
-    return all(np.array_equal(getattr(a, f), getattr(b, f), equal_nan=True) for f in ("theta", "x", "status", "index"))
 
 
 @pytest.fixture
@@ -172,12 +144,6 @@ def test_parts_come_back_in_order(run):
 def test_a_part_that_is_not_contiguous_is_refused(run):
     with pytest.raises(InputError, match="contiguous"):
         run.save(simulations(0, 10).rows(np.array([0, 2])), 1)
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
 
 
 def cut(path):
@@ -400,7 +366,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
     with create(tmp_path) as run:
         run.save(simulations(0, 900), 1)
         run.record("round-01", {"a": np.ones(3)}, {})
-    code = LIMITED.format(path=[str(Path(__file__).parent.parent)], folder=str(tmp_path))
+    code = LIMITED.format(path=[str(Path(__file__).parents[2])], folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = done.stdout.splitlines()
     assert len(said) == 2
@@ -457,7 +423,7 @@ with RunDirectory.open({folder!r}, listener=lambda *words: None) as run:
 def test_kill_at_any_moment_leaves_whole_parts(tmp_path):
     with create(tmp_path):
         pass
-    code = WRITER.format(path=[str(Path(__file__).parent.parent)], folder=str(tmp_path))
+    code = WRITER.format(path=[str(Path(__file__).parents[2])], folder=str(tmp_path))
     finished = 0
     for kills, delay in enumerate(np.random.default_rng(4).uniform(0.0, 0.15, 8), start=1):
         writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
@@ -476,84 +442,3 @@ def test_kill_at_any_moment_leaves_whole_parts(tmp_path):
             assert all(run.recall(key) is not None for key in run.logs)
             finished = len(index)
     assert finished > 0
-
-
-SAME = {
-    "model_hash": "ab",
-    "model": {"area": 3.0},
-    "features": {"name": "f", "text": "t"},
-    "settings": {"simulator": "neuron", "step": 0.025, "method": "npe", "seed": 1},
-}
-
-
-def begin(folder, settings, measured=None):
-    return RunDirectory.create(folder, settings, measured or recording(), overwrite=False, listener=ignore)
-
-
-def changed(table, section, key, value):
-    return {**table, section: {**table[section], key: value}}
-
-
-def test_simulations_of_an_earlier_run_are_taken_over(tmp_path):
-    with begin(tmp_path / "a", SAME) as run:
-        run.save(simulations(0, 10), 1)
-        run.save(simulations(10, 7), 1)
-        run.save(simulations(17, 5), 2)
-    theta = np.random.default_rng(5).random((30, 2))
-    with begin(tmp_path / "b", changed(SAME, "settings", "seed", 9)) as run:
-        assert run.adopted(theta, 0) is theta
-        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
-    with RunDirectory.open(tmp_path / "b", listener=ignore) as run:
-        used = run.adopted(theta, 0)
-        found, missing = run.stored(used, 0, 1)
-        assert same(found[0], join([simulations(0, 10), simulations(10, 7)]))
-        assert missing.tolist() == list(range(17, 30))
-        assert np.array_equal(used[17:], theta[17:])
-        assert np.array_equal(run.adopted(theta[:4], 0), used[:4])
-        assert np.array_equal(run.adopted(theta, 30), theta)
-
-
-@pytest.mark.parametrize(
-    ("settings", "word"),
-    [
-        ({**SAME, "model_hash": "cd", "model": {"area": 4.0}}, "model differs.*: area is 3.0 there and 4.0 here"),
-        (changed(SAME, "features", "text", "u"), "feature set differs.*: text is t there and u here"),
-        (changed(SAME, "settings", "simulator", "brian2"), "simulator differs.*: it is neuron there and brian2 here"),
-        (changed(SAME, "settings", "step", 0.01), "step differs.*: it is 0.025 there and 0.01 here"),
-        (changed(SAME, "settings", "method", "abc_mcmc"), "abc_mcmc does not begin"),
-    ],
-)
-def test_simulations_of_another_kind_are_refused(tmp_path, settings, word):
-    with begin(tmp_path / "a", SAME) as run:
-        run.save(simulations(0, 10), 1)
-    with begin(tmp_path / "b", settings) as run, pytest.raises(InputError, match=word):
-        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
-
-
-def test_simulations_of_another_command_are_refused(tmp_path):
-    with begin(tmp_path / "a", SAME) as run:
-        run.save(simulations(0, 10), 1)
-    with (
-        begin(tmp_path / "b", SAME, recording().select([3])) as run,
-        pytest.raises(InputError, match="command differs"),
-    ):
-        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
-
-
-def test_an_earlier_run_without_simulations_is_refused(tmp_path):
-    with begin(tmp_path / "a", SAME):
-        pass
-    with begin(tmp_path / "b", SAME) as run, pytest.raises(InputError, match="no simulations"):
-        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
-
-
-def test_taking_over_changes_nothing_of_the_earlier_run(tmp_path):
-    with begin(tmp_path / "a", SAME) as run:
-        run.save(simulations(0, 10), 1)
-        run.save(simulations(10, 10), 1)
-    flip(tmp_path / "a" / "simulations" / "round-01" / "000000010-000000019.npz")
-    before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
-    with begin(tmp_path / "b", SAME) as run:
-        run.adopt(earlier(tmp_path / "a", run.settings, run.recording.protocol))
-        assert len(run.simulations(1)[0]) == 10
-    assert {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()} == before
