@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import cloudpickle
 import numpy as np
 import psutil
 import pytest
+from distributed import LocalCluster
 
 from hhfit.errors import DependencyError, InputError, SimulationError
 from hhfit.simulations import Simulations, join
@@ -432,6 +434,26 @@ def test_a_killed_dask_worker_loses_no_row(scheduler):
         got.extend(parts)
     with Workers(0) as here:
         assert same(join(got), run(here, Faulty(), theta, index))
+
+
+def test_work_that_waits_for_the_first_dask_worker_says_so_once(caplog, monkeypatch):
+    monkeypatch.setattr("hhfit.workers._cluster.LOOK", 0.1)
+    said = "no worker has joined the scheduler yet"
+    with LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as dask:
+
+        def join_later():
+            deadline = time.monotonic() + 30
+            while said not in caplog.text and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(0.5)
+            dask.scale(1)
+
+        joining = threading.Thread(target=join_later)
+        with Workers(0, scheduler=dask.scheduler_address) as workers:
+            joining.start()
+            assert len(run(workers, Faulty(), *rows(50))) == 50
+        joining.join()
+    assert caplog.text.count(said) == 1
 
 
 PARENT = """

@@ -54,6 +54,7 @@ class Cluster(Engine):
         self._flying: dict[int, Future] = {}
         self._ready: SimpleQueue[int] = SimpleQueue()
         self._slots, self._counted = 1, -LOOK
+        self._said = False
         client.register_plugin(_Plugin(memory), name=self._name)
 
     @property
@@ -92,6 +93,7 @@ class Cluster(Engine):
             except Empty:
                 if self._client.status != "running":
                     raise SimulationError("the Dask scheduler is gone; start it and resume the run") from None
+                self._say_without_workers()
                 continue
             future = self._flying.pop(number)
             if future.cancelled():
@@ -100,6 +102,12 @@ class Cluster(Engine):
                 return number, future.result()
             except KilledWorker as error:
                 return number, Died(Status.CRASHED, f"its Dask workers died: {error}", from_outside=True)
+
+    def _say_without_workers(self) -> None:
+        """Say once that work waits for the first worker, which a queue of jobs may keep back for hours."""
+        if not self._said and not self._client.nthreads():
+            self._said = True
+            logger.warning("no worker has joined the scheduler yet: the simulations wait for the first one")
 
     def close(self) -> None:
         """Kill every child process, then leave or end the cluster; again is fine."""
