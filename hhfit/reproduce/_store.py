@@ -12,6 +12,8 @@ from hhfit.reproduce._figure import HOLDS, MISSED, Result, Row
 from hhfit.reproduce._work import write_json
 
 TABLE = "REPRODUCTION.md"
+NUMBERS = "numbers"
+"""Folder of what the table is made of, a small file per figure: with these alone it can be renewed figure by figure."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,23 @@ def path_of(out: Path, paper: str, figure: str) -> Path:
     return out / f"{paper}-{figure}"
 
 
+def numbers_of(out: Path, paper: str, figure: str) -> Path:
+    """Path of a figure's rows."""
+    return out / NUMBERS / f"{paper}-{figure}.json"
+
+
 def save(out: Path, finished: Finished, result: Result) -> None:
     """Write what a figure is made of; the JSON comes last, so that it means that the rest is there."""
     path = path_of(out, finished.paper, finished.figure)
     np.savez_compressed(path.with_suffix(".npz"), **{name: np.asarray(a) for name, a in result.arrays.items()})
-    write_json(path.with_suffix(".json"), asdict(finished))
+    numbers = numbers_of(out, finished.paper, finished.figure)
+    numbers.parent.mkdir(exist_ok=True)
+    write_json(numbers, asdict(finished))
 
 
 def load(out: Path, paper: str, figure: str) -> Finished | None:
     """A figure that was finished before, or ``None``."""
-    path = path_of(out, paper, figure).with_suffix(".json")
+    path = numbers_of(out, paper, figure)
     if not path.is_file():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))

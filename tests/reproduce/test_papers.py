@@ -1,6 +1,7 @@
 """Figures are made, kept, resumed and put in a table."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,8 +47,8 @@ def paper(monkeypatch):
 def test_a_figure_is_drawn_and_tabled(paper, tmp_path):
     (done,) = reproduce.run("paper", out=tmp_path, quick=True)
     assert (done.simulations, done.rows[0].verdict) == (15, HOLDS)
-    for suffix in ("pdf", "png", "npz", "json"):
-        assert (tmp_path / f"paper-toy.{suffix}").stat().st_size > 0
+    for name in ("paper-toy.pdf", "paper-toy.png", "paper-toy.npz", "numbers/paper-toy.json"):
+        assert (tmp_path / name).stat().st_size > 0
     text = (tmp_path / "REPRODUCTION.md").read_text()
     assert "| sum | 15 | 15 | holds |" in text
     assert "quick budget, seed 0, 15 simulations" in text
@@ -65,7 +66,7 @@ def test_another_budget_or_seed_is_made_anew(paper, tmp_path, change):
     (done,) = reproduce.run("paper", out=tmp_path, **change)
     assert paper["first"] == 2
     assert done.rows[0].verdict == MISSED
-    assert json.loads((tmp_path / "paper-toy.json").read_text())["quick"] == change["quick"]
+    assert json.loads((tmp_path / "numbers" / "paper-toy.json").read_text())["quick"] == change["quick"]
 
 
 def test_an_interruption_costs_only_the_part_it_hit(paper, tmp_path):
@@ -106,3 +107,9 @@ def test_the_last_round_may_be_larger():
     assert Budget(7000, 6, 2000).per_round == [1000] * 5 + [2000]
     with pytest.raises(InputError, match="last is 1980"):
         Budget(2000, 2, 1980)
+
+
+def test_the_committed_table_is_made_of_the_rows_beside_it():
+    folder = Path(__file__).parents[2] / "notebooks"
+    order = [(paper, figure) for paper, titles in reproduce.PAPERS.items() for figure in titles]
+    assert reproduce.table(reproduce.stored(folder, order)) == (folder / "REPRODUCTION.md").read_text()
