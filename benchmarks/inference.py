@@ -24,18 +24,19 @@ from hhfit.journal import Memory
 from hhfit.model import Model
 from hhfit.prior import Marginal, Prior
 from hhfit.reproduce._neurons import at_hand
-from hhfit.simulations import Simulations
+from hhfit.simulations import Simulations, join
 from hhfit.task import Simulation
 
 MIXTURES = {
     "snpe_a": {"components": 6, "space": "probit", "svi": False},
-    "snpe_b": {"components": 6, "space": "probit"},
-    "snpe_c_mixture": {"components": 6, "space": "probit"},
+    "snpe_b": {"components": 6},
+    "snpe_c_mixture": {"components": 6},
 }
 """Settings for one parameter between bounds: more Gaussians; the noise of SNPE-A's weights would blur them."""
 SEQUENTIAL = {"snpe_a": 3, "snpe_b": 3, "snpe_c": 3, "snpe_c_mixture": 3, "tsnpe": 4}
-PROBIT = {"snpe_b": {"space": "probit"}}
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+BLOCK = 1000
+"""Parameter sets whose traces are held at a time."""
 E1_SD = np.array([0.5, 0.5, 0.05, 1.0, 20.0, 0.2, 1.5])
 """Noise on the seven features, in their units."""
 
@@ -98,11 +99,12 @@ def compared(method: str, problem: references.Reference, options: Options, bar: 
 
 
 def linear_gaussian(method: str, options: Options) -> Measured:
-    return compared(method, references.LinearGaussian(references.box(10, 1.0)), options, 0.56)
+    settings = {"snpe_a": {"space": "truncated"}, "snpe_b": {"space": "truncated", "components": 1}}.get(method, {})
+    return compared(method, references.LinearGaussian(references.box(10, 1.0)), options, 0.56, **settings)
 
 
 def two_moons(method: str, options: Options) -> Measured:
-    settings = {"components": 20} if method in ("snpe_b", "snpe_c_mixture") else {}
+    settings = {"components": 20, "svi": False} if method in ("snpe_b", "snpe_c_mixture") else {}
     bar = 0.62 if method == "snpe_b" else 0.56
     return compared(method, references.TwoMoons(references.box(2, 1.0)), options, bar, **settings)
 
@@ -157,10 +159,11 @@ class Neuron:
             self.simulator,
             self.step,
         )
-        return work(theta, 1, first + np.arange(len(theta)))
+        index = first + np.arange(len(theta))
+        return join([work(theta[s : s + BLOCK], 1, index[s : s + BLOCK]) for s in range(0, len(theta), BLOCK)])
 
     def features(self, theta: np.ndarray) -> np.ndarray:
-        return np.concatenate([self.simulate(theta[s : s + 1000], s).x for s in range(0, len(theta), 1000)])
+        return self.simulate(theta, 0).x
 
 
 def e1(options: Options) -> references.Noisy:
@@ -183,7 +186,7 @@ def hh_exact(method: str, options: Options) -> Measured:
         if method == "npe" and network is not None:
             posterior = network.at(x_o)
         else:
-            posterior, _ = fitted(method, problem, x_o, options, options.seed + number, **PROBIT.get(method, {}))
+            posterior, _ = fitted(method, problem, x_o, options, options.seed + number)
             network = posterior
         kl, mass = problem.divergence(x_o, posterior.log_prob)
         mine, exact = posterior.sample(4000, 1), problem.sample(x_o, 4000, 2)

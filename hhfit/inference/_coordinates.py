@@ -8,7 +8,7 @@ from hhfit.arrays import Array
 from hhfit.errors import InputError, UnsupportedError
 from hhfit.prior import Prior
 
-SPACES = ("natural", "probit")
+SPACES = ("natural", "truncated", "probit")
 _EDGE = 1e-9
 
 
@@ -17,12 +17,14 @@ class Coordinates:
     """Parameters as Gaussian densities want them.
 
     ``"natural"`` takes logarithms of log-uniform and log-normal parameters and scales all by the prior: there the prior
-    is a box or a Gaussian, as the SNPE papers assume, and a Gaussian can leak out of a box. ``"probit"`` takes the
-    normal scores of the prior's cube: there every prior is a standard normal, and nothing can leak.
+    is a box or a Gaussian, as the SNPE papers assume, and a Gaussian can leak out of a box. ``"truncated"`` takes the
+    same, but Gaussians are learned as what the box leaves of them, so that nothing leaks, and what is Gaussian stays so
+    however near a bound. ``"probit"`` takes the normal scores of the prior's cube: there every prior is a standard
+    normal, and nothing can leak.
 
     Args:
         prior: The prior.
-        space: ``"natural"`` or ``"probit"``.
+        space: ``"natural"``, ``"truncated"`` or ``"probit"``.
 
     Raises:
         InputError: If the space is unknown.
@@ -35,7 +37,7 @@ class Coordinates:
     def __post_init__(self) -> None:
         if self.space not in SPACES:
             raise InputError(f"unknown space {self.space!r}; available: {', '.join(SPACES)}")
-        if self.space == "natural" and self.prior.is_correlated and not self._unbounded.all():
+        if self.space != "probit" and self.prior.is_correlated and not self._unbounded.all():
             raise UnsupportedError(
                 "a correlated prior with bounded parameters has no natural Gaussian; use space='probit'"
             )
@@ -57,6 +59,23 @@ class Coordinates:
     @property
     def _logs(self) -> Array:
         return np.array([marginal.kind.startswith("log-") for marginal in self.prior.marginals])
+
+    @property
+    def bounds(self) -> Array:
+        """The prior's bounds in these coordinates, shape ``(2, P)``; infinite where it has none."""
+        if self.space == "probit":
+            return np.array([[-np.inf], [np.inf]]) * np.ones(self.prior.n_parameters)
+        centre, width = self._scale
+        support = self.prior.support.T
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.where(self._logs, support, 1.0))
+        return (np.where(self._logs, logs, support) - centre) / width
+
+    @property
+    def cut(self) -> Array | None:
+        """The bounds that Gaussians are cut off at while they are learned, shape ``(2, P)``; ``None`` for nowhere."""
+        bounds = self.bounds
+        return bounds if self.space == "truncated" and np.isfinite(bounds).any() else None
 
     @property
     def precision(self) -> Array:

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hhfit.errors import InferenceError
 from hhfit.inference import _mixtures
 from hhfit.inference._base import Inference
 from hhfit.inference._coordinates import Coordinates
+from hhfit.inference._cut import draw
 from hhfit.inference._failures import Classifier, accepted, thinning_weights, train
 from hhfit.inference._gaussians import Gaussians
 from hhfit.journal import Journal
@@ -19,7 +21,8 @@ from hhfit.posterior import Posterior
 from hhfit.prior import Prior
 from hhfit.simulations import Simulate, Simulations, join
 
-_TRIES = 200
+_TRIES = 50
+_RESAMPLED = 20
 _LEAST_KEPT = 0.02
 _DRAWS = 20_000
 _FAR = 3.0
@@ -40,7 +43,8 @@ class MixtureInference(Inference):
         clip: Largest norm of the gradient.
         svi: Whether weights have a distribution (stochastic variational inference) or only values.
         precision: Precision of the weights' prior about zero.
-        space: ``"natural"``, as published, or ``"probit"``, where no mass can leak.
+        space: ``"natural"``, as published; ``"truncated"``, where Gaussians are cut off at the prior's bounds; or
+            ``"probit"``, where there are none.
         thin: Whether parameters that a classifier of failures gives no hope of a usable simulation are left out.
         lost_mass: Share of usable simulations that this may cost.
         soft: Whether they are accepted with the foretold chance instead, which loses none, and weighed by one over it.
@@ -72,10 +76,10 @@ class MixtureInference(Inference):
             proposal = None if posterior is None else self._proposal(place, posterior.density)
             if proposal is not None:
                 classifier = trusted(classifier, proposal, place, seeds[2])
-            source = Source(place, proposal, classifier)
+            source = Source(place, proposal, classifier, seeds[2])
             theta, weight, share = self._propose(source, n, np.random.default_rng(seeds[0]))
             rows = simulate(theta, sum(len(turn.rows) for turn in turns))
-            turns.append(Turn(rows, weight, proposal))
+            turns.append(Turn(rows, weight, source))
             found = journal.recall(f"round-{number:02d}")
             if found is None:
                 arrays, log = self._learn(place, turns, arrays, seed=seeds[1], x_o=x_o, journal=journal)
@@ -139,11 +143,44 @@ class Source:
         place: The coordinates.
         proposal: The density there; the prior in the first round.
         classifier: Tells which draws are simulated; all without one.
+        seed: Source of the draws that estimate masses.
     """
 
     place: Coordinates
     proposal: Gaussians | None
     classifier: Classifier | None
+    seed: np.random.SeedSequence
+
+    @cached_property
+    def mass(self) -> float:
+        """Share of the proposal's mass that lies inside the prior and is simulated."""
+        if self.proposal is None:
+            return self.prior_mass
+        return inside_mass(self.proposal, self.place, np.random.default_rng(self.seed), self.classifier)
+
+    @cached_property
+    def prior_mass(self) -> float:
+        """Share of the prior that is simulated."""
+        if self.classifier is None:
+            return 1.0
+        u = np.random.default_rng(self.seed).random((_DRAWS, self.place.prior.n_parameters))
+        return max(float(self.classifier.acceptance(u).mean()), 1 / _DRAWS)
+
+    def odds(self, theta: Array, defensive: float) -> Array:
+        """Density of what is simulated over that of the prior, at parameters ``(N, P)``, shape ``(N,)``.
+
+        Args:
+            theta: Parameters inside the prior.
+            defensive: Share that is drawn from the prior instead of the proposal.
+        """
+        ratio = np.full(len(theta), 1 / self.prior_mass)
+        if self.proposal is not None:
+            height = self.proposal.log_prob(self.place.to(theta)) - self.place.log_prior(theta) - np.log(self.mass)
+            with np.errstate(over="ignore"):
+                ratio = defensive * ratio + (1 - defensive) * np.exp(height)
+        if self.classifier is None:
+            return ratio
+        return ratio * self.classifier.acceptance(self.place.prior.to_cube(theta))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +190,12 @@ class Turn:
     Args:
         rows: The simulations.
         weight: What each counts in the loss, shape ``(N,)``.
-        proposal: What their parameters were drawn from; the prior in the first round.
+        source: What their parameters were drawn from.
     """
 
     rows: Simulations
     weight: Array
-    proposal: Gaussians | None
+    source: Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,10 +288,11 @@ def draw_inside(
 
     With a classifier of failures they are also redrawn where it does not accept them.
 
-    At most 200 ``n`` draws are made; what is then missing is filled by repeating those that fell inside.
+    At most 50 ``n`` draws are made; what is then missing is resampled from draws that are made inside the bounds, by
+    their weights.
 
     Raises:
-        InferenceError: If none fell inside.
+        InferenceError: If the classifier accepts none.
 
     Returns:
         Parameters, shape ``(n, P)``, and the share.
@@ -268,11 +306,33 @@ def draw_inside(
         theta = theta[accepted(classifier, place.prior.to_cube(theta), rng)]
         kept.append(theta)
         tried, inside = tried + more, inside + len(theta)
-    if not inside:
+    if inside < n:
+        kept.append(_resampled(density, place, n - inside, rng, classifier))
+    return np.concatenate(kept)[:n], inside / tried
+
+
+def _resampled(
+    density: Gaussians, place: Coordinates, n: int, rng: np.random.Generator, classifier: Classifier | None
+) -> Array:
+    """Draws from what a mixture leaves inside the prior, shape ``(n, P)``, where hardly any of its mass is there."""
+    from scipy.special import softmax
+
+    theta, weight = _inside(density, place, max(_RESAMPLED * n, _DRAWS), rng)
+    rows = accepted(classifier, place.prior.to_cube(theta), rng)
+    if not rows.any():
         raise InferenceError(
-            f"none of {tried} draws of the Gaussian density lies inside the prior; use space='probit', snpe_c or tsnpe"
+            f"the classifier of failures accepts none of {len(theta)} draws of the Gaussian density; use thin=False"
         )
-    return np.resize(np.concatenate(kept), (max(n, inside), place.prior.n_parameters))[:n], inside / tried
+    chance = softmax(weight[rows])
+    return theta[rows][rng.choice(len(chance), n, p=chance)]
+
+
+def _inside(density: Gaussians, place: Coordinates, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Parameters inside the prior ``(n, P)`` and log weights ``(n,)`` that make them draws from a mixture there."""
+    points, weight = draw(density, place.bounds, n, rng)
+    theta = place.back(points)
+    low, high = place.prior.support.T
+    return theta.clip(low, high), weight
 
 
 class MixturePosterior(Posterior):
@@ -322,10 +382,9 @@ def inside_mass(
     """Share of a mixture's mass that lies inside the prior, and is simulated where there is a classifier."""
     if place.space == "probit" and classifier is None:
         return 1.0
-    theta = place.back(density.sample(_DRAWS, rng))
-    theta = theta[place.prior.contains(theta)]
-    chance = classifier.acceptance(place.prior.to_cube(theta)) if classifier else np.ones(len(theta))
-    return max(float(chance.sum() / _DRAWS), 1 / _DRAWS)
+    theta, weight = _inside(density, place, _DRAWS, rng)
+    chance = classifier.acceptance(place.prior.to_cube(theta)) if classifier else np.ones(_DRAWS)
+    return max(float((chance * np.exp(weight)).mean()), np.finfo(float).tiny)
 
 
 def trusted(
@@ -338,10 +397,12 @@ def trusted(
 
 
 def said(posterior: MixturePosterior, number: int) -> dict[str, Any]:
-    """Leaked and boundary mass, for the log."""
+    """Leaked, cut off and boundary mass, for the log."""
     near = posterior.prior.to_cube(posterior.sample(2000, number))
+    outside = 1 - posterior.inside
     return {
-        "leaked_mass": 1 - posterior.inside,
+        "leaked_mass": 0.0 if posterior.place.cut is not None else outside,
+        "mass_cut_off": outside,
         "boundary_mass": float(((near < 0.01) | (near > 0.99)).any(axis=1).mean()),
         "boundary_mass_of_prior": 1 - 0.98**posterior.prior.n_parameters,
     }

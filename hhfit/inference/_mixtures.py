@@ -11,11 +11,18 @@ import torch
 from torch import Tensor
 
 from hhfit.arrays import Array
+from hhfit.inference._cut import log_mass
 from hhfit.inference._gaussians import Gaussians
 from hhfit.inference._training import one_thread
 
 _SMALL = -5.0
 """Log sd of every weight at the start."""
+_WIDEST = 0.1
+"""Least precision factor of Gaussians that are cut off: ever wider ones further out would leave the same in the box."""
+_REACH = 2.0
+"""Half widths of the box within which their means stay, for the same reason."""
+_CUT_DRAWS = 8
+"""Draws that estimate the mass of a Gaussian inside the box in every step; without correlation one would do."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,12 @@ class Network(torch.nn.Module):
         layout: Its size.
         weights: Arrays by name, as ``initial`` makes them.
         random: Whether weights are drawn in training (stochastic variational inference) or taken at their means.
+        bounds: Box that the density is cut off at, shape ``(2, P)``; nowhere without.
     """
 
-    def __init__(self, layout: Layout, weights: Mapping[str, Array], random: bool) -> None:
+    def __init__(self, layout: Layout, weights: Mapping[str, Array], random: bool, bounds: Array | None = None) -> None:
         super().__init__()
+        self._bounds = None if bounds is None else torch.tensor(bounds)
         self.layout, self.random = layout, random
         self.names = sorted(weights)
         self.values = torch.nn.ParameterList(torch.tensor(weights[name]) for name in self.names)
@@ -135,12 +144,18 @@ class Network(torch.nn.Module):
         mean = self._layer(h, "mean", noise).unflatten(1, (k, size))
         flat = self._layer(h, "factor", noise).unflatten(1, (k, -1))
         factor = _upper(flat, size, self._upper)
+        if self._bounds is not None:
+            mean, factor = _near(mean, self._bounds), factor + _WIDEST * torch.eye(size)
         return weight, mean, factor
 
     def log_prob(self, y: Tensor, x: Tensor, noise: torch.Generator | None) -> Tensor:
         """Log density at points ``(B, P)`` given features ``(B, F)``, shape ``(B,)``."""
         weight, mean, factor = self.mixture(x, noise)
-        return torch.logsumexp(weight + log_gaussian(y[:, None], mean, factor), dim=1)
+        height = torch.logsumexp(weight + log_gaussian(y[:, None], mean, factor), dim=1)
+        if self._bounds is None:
+            return height
+        inside = log_mass(mean, factor, self._bounds, noise, _CUT_DRAWS).to(weight)
+        return height - torch.logsumexp(weight + inside, dim=1)
 
     def divergence(self, anchor: Mapping[str, Tensor]) -> Tensor:
         """KL divergence of the weights' distribution from a normal one with means ``m.*`` and log sds ``s.*``."""
@@ -169,6 +184,14 @@ def _upper(flat: Tensor, size: int, where: tuple[Tensor, Tensor]) -> Tensor:
     entries = torch.where(rows == columns, torch.exp(flat.clamp(-12, 12)), flat)
     square = torch.zeros(*flat.shape[:2], size * size)
     return square.index_copy(2, rows * size + columns, entries).unflatten(2, (size, size))
+
+
+def _near(mean: Tensor, bounds: Tensor) -> Tensor:
+    """Means kept within two half widths of the centre of their bounds ``(2, P)``, where those are finite."""
+    finite = torch.isfinite(bounds).all(dim=0)
+    low, high = torch.where(finite, bounds, torch.tensor([[-1.0], [1.0]])).to(mean)
+    centre, reach = (low + high) / 2, _REACH * (high - low) / 2
+    return torch.where(finite, centre + reach * torch.tanh((mean - centre) / reach), mean)
 
 
 def log_gaussian(y: Tensor, mean: Tensor, factor: Tensor) -> Tensor:

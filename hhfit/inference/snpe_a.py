@@ -26,6 +26,11 @@ class Inference(MixtureInference):
     out, which needs no correction when failing is a matter of the response. Features keep the scale of the first round:
     scaled anew, a few hundred simulations of a later round are learned by heart, and the posterior gets far too narrow.
 
+    As published, Gaussians are fitted to draws that lie inside the prior's bounds and are cut off there afterwards,
+    which makes a posterior at a bound too narrow. With ``space="truncated"`` they are learned as what the bounds leave
+    of them, which is exact; the division stays what it is, since both of its terms are cut off alike. It fails sooner
+    where a parameter is hardly informed, since a flat posterior then has a precision near zero.
+
     Source:
         Papamakarios & Murray 2016 (arXiv 1605.06376), algorithms 1 and 2.
     """
@@ -47,7 +52,7 @@ class Inference(MixtureInference):
         journal: Journal,
     ) -> tuple[dict[str, Array], dict[str, Any]]:
         number, turn = len(turns), turns[-1]
-        simulations, weight, proposal = turn.rows, turn.weight, turn.proposal
+        simulations, weight, proposal = turn.rows, turn.weight, turn.source.proposal
         started, stage = time.monotonic(), f"round {number}: training"
         usable = simulations.usable
         need_usable(usable, stage)
@@ -62,7 +67,7 @@ class Inference(MixtureInference):
             weights = _mixtures.initial(layout, start_seed)
         elif components > 1:
             weights = _mixtures.replicated(weights, components, start_seed)
-        network = _mixtures.Network(layout, weights, self.svi)
+        network = _mixtures.Network(layout, weights, self.svi, place.cut)
         loss = _mixtures.train_mixture(
             network,
             lambda net, rows, noise: -(w[rows] * net.log_prob(y[rows], x[rows], noise)).mean(),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hhfit.arrays import Array
+from hhfit.errors import InputError
 from hhfit.inference import _mixtures
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._gaussians import Gaussians
@@ -36,6 +37,10 @@ class Inference(MixtureInference):
     svi: bool = False
     space: str = "probit"
 
+    def __post_init__(self) -> None:
+        if self.space == "truncated":
+            raise InputError("snpe_c_mixture has no closed form in space 'truncated'; use 'probit'")
+
     def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
         return narrowed(density.projected(), place.precision)
 
@@ -53,7 +58,7 @@ class Inference(MixtureInference):
         journal: Journal,
     ) -> tuple[dict[str, Array], dict[str, Any]]:
         gathered = [turn.rows for turn in turns]
-        tilts = [tilted(turn.proposal, place) for turn in turns]
+        tilts = [tilted(turn.source.proposal, place) for turn in turns]
         started, stage = time.monotonic(), f"round {len(gathered)}: training"
         need_usable(gathered[-1].usable, stage)
         pool = join(gathered)

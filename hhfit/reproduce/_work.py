@@ -17,6 +17,11 @@ from hhfit.posterior import Posterior
 from hhfit.prior import Prior
 from hhfit.simulations import Simulate, Simulations
 
+AS_PUBLISHED: dict[str, dict[str, Any]] = {
+    "snpe_b": {"space": "natural", "accumulate": False, "kernel": "none", "hidden": (50,), "epochs": 300},
+}
+"""Settings by which a method is that of the papers' scripts, where hhfit's defaults are not."""
+
 Progress = Callable[[str, float, float, str], None]
 Parts = dict[str, Array]
 
@@ -152,7 +157,7 @@ class Work:
             settings: Settings of the method.
         """
         journal = Heard(stage, self.progress)
-        algorithm = inference.get(method, budget, **settings)
+        algorithm = inference.get(method, budget, **AS_PUBLISHED.get(method, {}) | settings)
         return Fitted(algorithm.fit(prior, self.counted(simulate), x_o, self.seed + seed, journal), journal)
 
 

@@ -14,7 +14,7 @@ from hhfit.references import Mixture, box
 from hhfit.reproduce import _draw
 from hhfit.reproduce._figure import Result, Row, judged
 from hhfit.reproduce._networks import proposal_of
-from hhfit.reproduce._work import Heard, Parts, Work
+from hhfit.reproduce._work import AS_PUBLISHED, Heard, Parts, Work
 
 SINGLES = range(1, 6)
 """Rounds with one Gaussian, before a last one with two."""
@@ -64,7 +64,7 @@ def _series(work: Work, reference: Mixture, method: str, seed: int, epochs: int)
     for i, k in enumerate(SINGLES):
         journal = Heard(f"{method}, seed {seed}", lambda *_: None)
         journal.arrays = {f"round-{r:02d}": known[f"round-{r:02d}"] for r in range(1, k)}
-        settings = METHODS[method] | ({"singles": k} if method == "snpe_b" else {})
+        settings = AS_PUBLISHED.get(method, {}) | METHODS[method] | ({"singles": k} if method == "snpe_b" else {})
         budget = Budget(1000 * k + 2000, k + 1, 2000)
         rate = work.size(2, 1) * 1e-3
         algorithm = inference.get(
