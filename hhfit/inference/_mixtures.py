@@ -95,6 +95,9 @@ def rescaled(weights: Mapping[str, Array], shift: Array, factor: Array) -> dict[
 class Network(torch.nn.Module):
     """A mixture-density network whose weights each have a normal distribution.
 
+    All weights lie in one vector, and what the last layer puts out is one product: such networks are so small that time
+    goes by the number of operations.
+
     Args:
         layout: Its size.
         weights: Arrays by name, as ``initial`` makes them.
@@ -106,27 +109,28 @@ class Network(torch.nn.Module):
         super().__init__()
         self._bounds = None if bounds is None else torch.tensor(bounds)
         self.layout, self.random = layout, random
-        self.names = sorted(weights)
-        self.values = torch.nn.ParameterList(torch.tensor(weights[name]) for name in self.names)
-        self._where = {name: i for i, name in enumerate(self.names)}
+        mean, log_sd = flat(weights)
+        self._shapes = [weights[f"m.hidden.{i}"].shape for i in range(len(layout.hidden))]
+        self._shapes.append((self._shapes[-1][1] + 1, layout.components * sum(layout.heads.values())))
+        self._sizes = [rows * columns for rows, columns in self._shapes]
+        self.missing = torch.nn.Parameter(torch.tensor(weights["m.missing"]))
+        self.both = torch.nn.Parameter(torch.stack([mean, log_sd]))
         rows, columns = np.triu_indices(layout.parameters)
         self._upper = (torch.tensor(rows), torch.tensor(columns))
 
     def weights(self) -> dict[str, Array]:
         """All weights as arrays, by name."""
-        return {name: self.values[i].detach().numpy().copy() for i, name in enumerate(self.names)}
+        found = {"m.missing": self.missing.detach().numpy().copy()}
+        ends = np.cumsum([self.layout.components * count for count in self.layout.heads.values()])[:-1]
+        for kind, row in zip("ms", self.both.detach(), strict=True):
+            *layers, last = (layer.numpy().copy() for layer in self._layers(row))
+            found |= {f"{kind}.hidden.{i}": layer for i, layer in enumerate(layers)}
+            heads = zip(self.layout.heads, np.split(last, ends, axis=1), strict=True)
+            found |= {f"{kind}.{name}": np.ascontiguousarray(part) for name, part in heads}
+        return found
 
-    def value(self, name: str) -> Tensor:
-        """One array of weights."""
-        return self.values[self._where[name]]
-
-    def _layer(self, h: Tensor, name: str, noise: torch.Generator | None) -> Tensor:
-        h = torch.nn.functional.pad(h, (0, 1), value=1.0)
-        mean = h @ self.value(f"m.{name}")
-        if noise is None:
-            return mean
-        spread = (h**2) @ torch.exp(2 * self.value(f"s.{name}"))
-        return mean + torch.sqrt(spread + 1e-16) * torch.randn(mean.shape, generator=noise)
+    def _layers(self, row: Tensor) -> list[Tensor]:
+        return [part.view(shape) for part, shape in zip(row.split(self._sizes), self._shapes, strict=True)]
 
     def mixture(self, x: Tensor, noise: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
         """Log weights ``(B, K)``, means ``(B, K, P)`` and precision factors U ``(B, K, P, P)``, precision U'U.
@@ -136,17 +140,19 @@ class Network(torch.nn.Module):
             noise: Source of weight noise, or ``None`` for the weights' means.
         """
         noise = noise if self.random else None
-        h = torch.where(torch.isnan(x), self.value("m.missing"), x)
-        for i in range(len(self.layout.hidden)):
-            h = torch.tanh(self._layer(h, f"hidden.{i}", noise))
+        means = self._layers(self.both[0])
+        variances = self._layers(torch.exp(2 * self.both[1])) if noise is not None else [None] * len(means)
+        h = torch.where(torch.isnan(x), self.missing, x)
+        for mean, variance in zip(means[:-1], variances[:-1], strict=True):
+            h = torch.tanh(_product(h, mean, variance, noise))
         k, size = self.layout.components, self.layout.parameters
-        weight = torch.log_softmax(self._layer(h, "logit", noise), dim=1)
-        mean = self._layer(h, "mean", noise).unflatten(1, (k, size))
-        flat = self._layer(h, "factor", noise).unflatten(1, (k, -1))
-        factor = _upper(flat, size, self._upper)
+        counts = [k * count for count in self.layout.heads.values()]
+        logit, centre, flat = _product(h, means[-1], variances[-1], noise).split(counts, dim=1)
+        weight, centre = torch.log_softmax(logit, dim=1), centre.unflatten(1, (k, size))
+        factor = _upper(flat.unflatten(1, (k, -1)), size, self._upper)
         if self._bounds is not None:
-            mean, factor = _near(mean, self._bounds), factor + _WIDEST * torch.eye(size)
-        return weight, mean, factor
+            centre, factor = _near(centre, self._bounds), factor + _WIDEST * torch.eye(size)
+        return weight, centre, factor
 
     def log_prob(self, y: Tensor, x: Tensor, noise: torch.Generator | None) -> Tensor:
         """Log density at points ``(B, P)`` given features ``(B, F)``, shape ``(B,)``."""
@@ -157,16 +163,13 @@ class Network(torch.nn.Module):
         inside = log_mass(mean, factor, self._bounds, noise, _CUT_DRAWS).to(weight)
         return height - torch.logsumexp(weight + inside, dim=1)
 
-    def divergence(self, anchor: Mapping[str, Tensor]) -> Tensor:
-        """KL divergence of the weights' distribution from a normal one with means ``m.*`` and log sds ``s.*``."""
-        total = torch.zeros(())
-        for name in self.names:
-            if name.startswith("s.") and self.random:
-                mean, log_sd = self.value("m" + name[1:]), self.value(name)
-                mean0, log_sd0 = anchor["m" + name[1:]], anchor[name]
-                ratio = torch.exp(2 * (log_sd - log_sd0)) + ((mean - mean0) * torch.exp(-log_sd0)) ** 2
-                total = total + 0.5 * (ratio - 1 - 2 * (log_sd - log_sd0)).sum()
-        return total
+    def divergence(self, anchor: tuple[Tensor, Tensor]) -> Tensor:
+        """KL divergence of the weights' distribution from a normal one with these means and log sds."""
+        if not self.random:
+            return torch.zeros(())
+        mean, log_sd = self.both
+        more = 2 * (log_sd - anchor[1])
+        return 0.5 * (torch.exp(more) + ((mean - anchor[0]) * torch.exp(-anchor[1])) ** 2 - 1 - more).sum()
 
     @torch.no_grad()
     def at(self, x: Array) -> Gaussians:
@@ -176,6 +179,15 @@ class Network(torch.nn.Module):
         chance = np.exp(weight[0].double().numpy())
         precision = np.einsum("kqp,kqr->kpr", factor, factor)
         return Gaussians(chance / chance.sum(), mean[0].double().numpy(), precision)
+
+
+def _product(h: Tensor, mean: Tensor, variance: Tensor | None, noise: torch.Generator | None) -> Tensor:
+    """Product of a layer's input, with a one added, and its weights, which vary unless ``variance`` is ``None``."""
+    h = torch.nn.functional.pad(h, (0, 1), value=1.0)
+    out = h @ mean
+    if variance is None:
+        return out
+    return out + torch.sqrt((h * h) @ variance + 1e-16) * torch.randn(out.shape, generator=noise)
 
 
 def _upper(flat: Tensor, size: int, where: tuple[Tensor, Tensor]) -> Tensor:
@@ -201,15 +213,26 @@ def log_gaussian(y: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     return height - 0.5 * (z**2).sum(dim=-1) - 0.5 * y.shape[-1] * np.log(2 * np.pi)
 
 
-def broad(weights: Mapping[str, Array], precision: float) -> dict[str, Tensor]:
+def flat(weights: Mapping[str, Array]) -> tuple[Tensor, Tensor]:
+    """Means and log sds of all weights that have both, as the network holds them: layer by layer."""
+    hidden = sorted((name[2:] for name in weights if name.startswith("m.hidden")), key=lambda name: int(name[7:]))
+    rows = []
+    for kind in "ms":
+        layers = [weights[f"{kind}.{name}"] for name in hidden]
+        layers.append(np.concatenate([weights[f"{kind}.{name}"] for name in ("logit", "mean", "factor")], axis=1))
+        rows.append(torch.tensor(np.concatenate([layer.ravel() for layer in layers])))
+    return rows[0], rows[1]
+
+
+def broad(weights: Mapping[str, Array], precision: float) -> tuple[Tensor, Tensor]:
     """The weights' prior of the first round: normal about zero."""
-    log_sd = -0.5 * np.log(precision)
-    return {name: torch.full(value.shape, 0.0 if name[0] == "m" else log_sd) for name, value in weights.items()}
+    mean = torch.zeros_like(flat(weights)[0])
+    return mean, torch.full_like(mean, -0.5 * np.log(precision))
 
 
-def anchored(weights: Mapping[str, Array]) -> dict[str, Tensor]:
+def anchored(weights: Mapping[str, Array]) -> tuple[Tensor, Tensor]:
     """The weights' prior of a later round: what the round before knew."""
-    return {name: torch.tensor(value) for name, value in weights.items()}
+    return flat(weights)
 
 
 class Steps(typing.Protocol):
@@ -237,7 +260,7 @@ def train_mixture(
     loss: Callable[[Network, Array, torch.Generator], Tensor],
     n: int,
     *,
-    anchor: Mapping[str, Tensor],
+    anchor: tuple[Tensor, Tensor],
     pull: float,
     how: "Steps",
     seed: np.random.SeedSequence,
@@ -249,7 +272,7 @@ def train_mixture(
         network: The network.
         loss: Mean loss of a batch, given the network, row numbers and weight noise.
         n: Rows in all.
-        anchor: Distribution of the weights that they are drawn towards.
+        anchor: Means and log sds that the weights' distribution is drawn towards.
         pull: Factor of its divergence, which is also divided by ``n``.
         how: Number and size of steps.
         seed: Source of the order of rows and of weight noise.
@@ -258,7 +281,7 @@ def train_mixture(
     batch, epochs = min(how.batch, n), how.epochs
     rng = np.random.default_rng(seed)
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    optimiser = torch.optim.Adam(network.parameters(), lr=how.rate)
+    optimiser = torch.optim.Adam(network.parameters(), lr=how.rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(epochs * max(n // batch, 1), 1))
     said, last = time.monotonic(), np.inf
     with one_thread():
