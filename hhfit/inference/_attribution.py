@@ -20,7 +20,7 @@ LEAST = 200
 
 _DRAWS = 1000
 _HOW = Training(rate=3e-3, batch=100, epochs=200, steps=3000, patience=40)
-_SIZE = {"transforms": 2, "bins": 8, "hidden": 48, "embedding": 16}
+_SIZE = {"transforms": 1, "bins": 8, "hidden": 48, "embedding": 16}
 _CHANCES = np.array([0.15, 0.1, 0.4, 0.35])
 """Chances that a row is learned from with all features, none, one alone, and all but one."""
 

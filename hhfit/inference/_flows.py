@@ -1,8 +1,9 @@
 """Autoregressive spline flows on the unit cube, several of equal shape evaluated at once.
 
-The base density is uniform on the cube and every layer maps the cube onto itself, so the mass inside is exactly 1 and
-the untrained flow is the prior itself. A leading axis K runs over the members of an ensemble: they share no weight, but
-one batched product serves them all, which costs far less than K small networks in turn.
+Every layer shifts and stretches before its splines bend. The base density is uniform on the cube and every layer maps
+the cube onto itself, so the mass inside is exactly 1 and the untrained flow is the prior itself. A leading axis K runs
+over the members of an ensemble: they share no weight, but one batched product serves them all, which costs far less
+than K small networks in turn.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hhfit.arrays import Array
-from hhfit.inference import _recurrent, _splines
+from hhfit.inference import _recurrent, _shifts, _splines
 
 _NONE = np.zeros((0, 0))
 
@@ -51,6 +52,11 @@ class Shape:
     stride: int = 1
 
 
+def _numbers(bins: int) -> int:
+    """Numbers that one layer needs for one parameter."""
+    return _shifts.PARAMETERS + _splines.parameters(bins)
+
+
 def _linear(rng: np.random.Generator, shape: Shape, rows: int, columns: int, scale: float) -> Array:
     bound = scale / np.sqrt(rows)
     return rng.uniform(-bound, bound, (shape.members, rows, columns)).astype(np.float32)
@@ -72,7 +78,7 @@ def initial(shape: Shape, seed: np.random.SeedSequence) -> dict[str, Array]:
     for t in range(shape.transforms):
         sizes[f"flow.{t}.0"] = (shape.parameters + wide, hidden)
         sizes[f"flow.{t}.1"] = (hidden, hidden)
-        sizes[f"flow.{t}.2"] = (hidden, shape.parameters * _splines.parameters(shape.bins))
+        sizes[f"flow.{t}.2"] = (hidden, shape.parameters * _numbers(shape.bins))
     for name, (rows, columns) in sizes.items():
         last = name.startswith("flow") and name.endswith("2")
         weights[f"{name}.weight"] = _linear(rng, shape, rows, columns, 0.1 if last else 1.0)
@@ -88,7 +94,7 @@ def initial(shape: Shape, seed: np.random.SeedSequence) -> dict[str, Array]:
 
 def _masks(rank: Array, shape: Shape) -> list[Array]:
     """Which weights of one layer keep its order: three arrays with the members first."""
-    wide, count = shape.inputs + shape.embedding, _splines.parameters(shape.bins)
+    wide, count = shape.inputs + shape.embedding, _numbers(shape.bins)
     degree = np.arange(shape.hidden) % shape.parameters
     masks = [[], [], []]
     for own in rank:
@@ -178,8 +184,9 @@ class Flows(torch.nn.Module):
         total = torch.zeros(u.shape[:2], dtype=u.dtype, device=u.device)
         for t in range(self.shape.transforms):
             raw = self._raw(t, 2 * u - 1, context, member).unflatten(-1, (self.shape.parameters, -1))
-            u, slope = _splines.forward(u, raw, self.shape.bins)
-            total = total + slope.sum(dim=-1)
+            u, moved = _shifts.forward(u, raw[..., : _shifts.PARAMETERS])
+            u, bent = _splines.forward(u, raw[..., _shifts.PARAMETERS :], self.shape.bins)
+            total = total + (moved + bent).sum(dim=-1)
         return total
 
     @torch.no_grad()
@@ -191,12 +198,13 @@ class Flows(torch.nn.Module):
             context: Context of each, shape ``(B, C)``.
             k: The member.
         """
-        member, count = slice(k, k + 1), _splines.parameters(self.shape.bins)
+        member, count = slice(k, k + 1), _numbers(self.shape.bins)
         for t in reversed(range(self.shape.transforms)):
             u = torch.full_like(z, 0.5)
             for p in np.argsort(self.rank[k, t]):
                 columns = slice(int(p) * count, (int(p) + 1) * count)
                 raw = self._raw(t, 2 * u[None] - 1, context[None], member, columns)[0]
-                u[:, p] = _splines.inverse(z[:, p], raw, self.shape.bins)
+                bent = _splines.inverse(z[:, p], raw[..., _shifts.PARAMETERS :], self.shape.bins)
+                u[:, p] = _shifts.inverse(bent, raw[..., : _shifts.PARAMETERS])
             z = u
         return z

@@ -17,22 +17,42 @@ class FlowPosterior(Amortized):
     """A density on the prior's cube at one observation, confined to the region that truncation left.
 
     Where less than 5 % of the density's mass lies in the region, which means that the two contradict each other, the
-    region is left out and the density holds on its whole box; ``confined`` tells.
+    region is left out and the density holds on its whole box; ``confined`` tells. Elsewhere the posterior is that of
+    the round before: truncation decides what is simulated next, it is no evidence that the rest is impossible.
 
     Args:
         prior: The prior.
         density: Density on the region's box, of mass 1.
         region: Where later rounds were confined to, and the observation.
-        seed: Source of the draws that estimate the mass of the density inside the region.
+        seed: Source of the draws that estimate masses inside and outside.
+        before: Posterior of the round before.
     """
 
-    def __init__(self, prior: Prior, density: Density, region: Region, seed: np.random.SeedSequence) -> None:
-        self._prior, self.density, self.region = prior, density, region
-        self.inside = 1.0
+    def __init__(
+        self,
+        prior: Prior,
+        density: Density,
+        region: Region,
+        seed: np.random.SeedSequence,
+        before: "FlowPosterior | None" = None,
+    ) -> None:
+        self._prior, self.density, self.region, self._before = prior, density, region, before
+        self.inside, self.beyond = 1.0, 0.0
+        self._strays = np.empty((0, region.size))
+        rng = np.random.default_rng(seed)
         if region.cuts:
-            u = density.sample_one(_DRAWS, region.x_o, np.random.default_rng(seed))
-            self.inside = float(region.contains(u).mean())
+            self.inside = float(region.contains(density.sample_one(_DRAWS, region.x_o, rng)).mean())
         self.confined = bool(region.cuts) and self.inside >= LEAST_INSIDE
+        if before is not None:
+            u = before.sample_cube(_DRAWS, int(rng.integers(2**31)))
+            self._strays = u[~self._holds(u)]
+            self.beyond = (len(self._strays) + 0.5) / (_DRAWS + 1)
+
+    def _holds(self, u: Array) -> Array:
+        """Whether each cube point ``(N, P)`` lies where the density of this round holds, shape ``(N,)``."""
+        if self.confined:
+            return self.region.contains(u)
+        return ((u >= self.region.low) & (u <= self.region.high)).all(axis=1)
 
     @property
     def prior(self) -> Prior:
@@ -58,7 +78,11 @@ class FlowPosterior(Amortized):
             more = int(1.1 * missing / self.inside) + 10 if self.confined else missing
             u = self.density.sample_one(more, self.region.x_o, rng)
             kept = np.concatenate([kept, u[self.region.contains(u)] if self.confined else u])
-        return kept[:n]
+        kept = kept[:n]
+        if len(self._strays):
+            far = np.flatnonzero(rng.random(n) < self.beyond)
+            kept[far] = self._strays[rng.integers(len(self._strays), size=len(far))]
+        return kept
 
     def sample(self, n: int, seed: int) -> Array:
         """Draw ``n`` parameter sets, shape ``(n, P)``."""
@@ -69,10 +93,17 @@ class FlowPosterior(Amortized):
         theta = np.asarray(theta, dtype=float)
         value = self.prior.log_prob(theta)
         rows = np.flatnonzero(np.isfinite(value))
-        u = self.prior.to_cube(theta[rows])
-        value[rows] += self.density.log_prob(u, self.region.x_o[None])
+        value[rows] += self._height(self.prior.to_cube(theta[rows]))
+        return value
+
+    def _height(self, u: Array) -> Array:
+        """Log density of cube points ``(N, P)``, shape ``(N,)``."""
+        value, own = np.full(len(u), -np.inf), self._holds(u)
+        value[own] = self.density.log_prob(u[own], self.region.x_o[None]) + np.log1p(-self.beyond)
         if self.confined:
-            value[rows] = np.where(self.region.contains(u), value[rows] - np.log(self.inside), -np.inf)
+            value[own] -= np.log(self.inside)
+        if self._before is not None and not own.all():
+            value[~own] = self._before._height(u[~own])
         return value
 
     @property

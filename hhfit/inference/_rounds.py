@@ -25,6 +25,9 @@ from hhfit.simulations import Simulations, join
 LARGE = 50_000
 """Simulations per round from which on fewer and larger networks do best."""
 
+ALONE = 16
+"""Units of each hidden layer where a single parameter is inferred: larger networks over-fit."""
+
 PASSES = 100
 """Passes over the data that the last round makes, time allowing."""
 
@@ -43,7 +46,7 @@ class FlowInference(Inference):
         members: Networks in the mixture; 0 for what was calibrated best at that many simulations.
         transforms: Spline layers of each network.
         bins: Bins of each spline.
-        hidden: Units of each hidden layer; 0 for what was sharpest at that many simulations.
+        hidden: Units of each hidden layer; 0 for what was sharpest with that many parameters and simulations.
         embedding: Numbers that the features are condensed to, beside themselves.
         rate: Learning rate at the start.
         decay: Weight decay.
@@ -84,11 +87,11 @@ class FlowInference(Inference):
         """Networks in the mixture."""
         return self.members or (2 if self.is_large else 3)
 
-    @property
-    def size(self) -> dict[str, int]:
-        """Size of every network."""
+    def size(self, parameters: int) -> dict[str, int]:
+        """Size of every network that infers so many parameters."""
         names = ("transforms", "bins", "hidden", "embedding")
-        return {name: getattr(self, name) for name in names} | {"hidden": self.hidden or (96 if self.is_large else 64)}
+        units = 96 if self.is_large else (64 if parameters > 1 else ALONE)
+        return {name: getattr(self, name) for name in names} | {"hidden": self.hidden or units}
 
     def classifier(
         self,
@@ -174,7 +177,7 @@ def learn(
     split_seed, train_seed, check_seed = seed.spawn(3)
     how = method.training(method.steps_of(number))
     rows = split(len(u), how.validation, split_seed)
-    shape = inputs_shape(scaling, u.shape[1], method.networks, method.size)
+    shape = inputs_shape(scaling, u.shape[1], method.networks, method.size(u.shape[1]))
     start_seed, train_seed = train_seed.spawn(2)
     flows, log = train(
         likelihood((u - region.low) / (region.high - region.low), scaling(x), weight),

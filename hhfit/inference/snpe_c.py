@@ -44,7 +44,7 @@ class Inference(FlowInference):
     atoms: int = 10
     anchor: float = 1.0
     batch: int = 100
-    steps: int = 4000
+    steps: int = 8000
     steps_between: int = 2000
 
     def __post_init__(self) -> None:
@@ -99,7 +99,7 @@ class Inference(FlowInference):
         how = self.training(self.steps_of(number))
         apart = held_apart(gathered, how.validation)
         parts = (rows[~apart[rows]], rows[apart[rows]])
-        shape = inputs_shape(scaling, u.shape[1], self.networks, self.size)
+        shape = inputs_shape(scaling, u.shape[1], self.networks, self.size(u.shape[1]))
         flows = before.flows if before else Flows(shape, initial(shape, start_seed))
         from_prior = np.arange(len(u)) < len(gathered[0])
         chance = atomic(u, scaling(pool.x), from_prior, atoms=1 if before is None else self.atoms, anchor=self.anchor)

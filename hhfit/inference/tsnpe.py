@@ -24,7 +24,7 @@ class Inference(FlowInference):
     The loss stays the plain likelihood of round one, so no weights can fail. Regions are nested, so that simulations
     of all earlier rounds that lie in the present region are spread over it like those of the present round, and are
     used again exactly. From round two on the density lives on the region's bounding box, where a narrow posterior is
-    as easy to describe as a wide one was on the prior.
+    as easy to describe as a wide one was on the prior. What the posterior says beyond it is what the round before said.
 
     Args:
         quantile: Share of the density's mass that each truncation gives up.
@@ -43,16 +43,17 @@ class Inference(FlowInference):
         region = Region(np.asarray(x_o, dtype=float), prior.n_parameters)
         gathered: list[Simulations] = []
         weighed: list[Array] = []
+        posterior: FlowPosterior | None = None
         for number, n in enumerate(self.budget.per_round, start=1):
             seeds = np.random.SeedSequence((seed, number)).spawn(5)
             u, weight, drawn = region.proposals(n, seeds[0])
             weighed.append(weight)
             gathered.append(simulate(prior.from_cube(u), sum(map(len, gathered))))
             cut = self._round(prior, gathered, weighed, region, number, seeds, journal=journal, drawn=drawn)
-            if number == self.budget.rounds:
-                break
+            posterior = FlowPosterior(prior, cut.density, region, seeds[2], posterior)
             region = region.cut_by(cut)
-        return FlowPosterior(prior, cut.density, region, seeds[2])
+        assert posterior is not None, "a budget has at least one round"
+        return posterior
 
     def _round(
         self,

@@ -12,8 +12,8 @@ from hhfit import __version__
 from hhfit.errors import InputError
 from hhfit.run import _files
 
-SCHEMA = 1
-"""Version of the layout; another one is refused."""
+SCHEMA = 2
+"""Version of the layout and of what recorded arrays mean; another one is refused."""
 NAMES = (
     "fit.toml",
     "recording.npz",

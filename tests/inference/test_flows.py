@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hhfit.inference import _splines
+from hhfit.inference import _shifts, _splines
 from hhfit.inference._density import Density
 from hhfit.inference._flows import Flows, Shape, initial
 from hhfit.inference._scaling import Scaling
@@ -21,6 +21,10 @@ def random_density(parameters=2, members=3, seed=0, low=0.0, high=1.0):
     for name in weights:
         if name.endswith("2.weight"):
             weights[name] = (0.5 * rng.standard_normal(weights[name].shape)).astype(np.float32)
+        if name.startswith("flow") and name.endswith("2.weight"):
+            # a shift reaches far: as large as the rest it would pile all mass up in a corner that no grid resolves
+            per_parameter = weights[name].reshape(*weights[name].shape[:2], parameters, -1)
+            per_parameter[..., : _shifts.PARAMETERS] /= 20
     corner = np.ones(parameters)
     return Density(Flows(shape, weights), scaling, low * corner, high * corner)
 
@@ -55,6 +59,37 @@ def test_density_at_the_edge_is_not_tied_to_the_prior():
     parameters[0, -1] = 2.0
     _, slope = _splines.forward(torch.ones(1, dtype=torch.float64), parameters, 8)
     assert slope.item() > 1
+
+
+def test_shift_maps_ends_to_ends_and_back():
+    u = torch.linspace(0, 1, 101, dtype=torch.float64)
+    parameters = torch.tensor([[0.05, -0.03]], dtype=torch.float64).expand(101, -1)
+    value, _ = _shifts.forward(u, parameters)
+    torch.testing.assert_close(value[[0, -1]], torch.tensor([0.0, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
+    assert (value.diff() > 0).all()
+    torch.testing.assert_close(_shifts.inverse(value, parameters), u, atol=1e-9, rtol=0)
+
+
+def test_slope_of_a_shift_is_its_derivative():
+    u = torch.rand(500, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    value, slope = _shifts.forward(u, raw(5, (500, 2), 0.05))
+    (derivative,) = torch.autograd.grad(value.sum(), u)
+    torch.testing.assert_close(derivative.log(), slope)
+
+
+def test_no_shift_is_the_identity():
+    u = torch.rand(50, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    value, slope = _shifts.forward(u, torch.zeros(50, 2, dtype=torch.float64))
+    torch.testing.assert_close(value, u)
+    torch.testing.assert_close(slope, torch.zeros_like(slope), atol=1e-9, rtol=0)
+
+
+def test_extreme_shifts_stay_finite_in_single_precision():
+    u = torch.tensor([0.0, 1e-7, 0.5, 1.0])
+    for pair in ([1e3, -1e3], [-1e3, -1e3], [1e3, 1e3], [-1e3, 1e3]):
+        value, slope = _shifts.forward(u, torch.tensor([pair]).expand(4, -1))
+        assert torch.isfinite(value).all()
+        assert torch.isfinite(slope).all()
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.3, 0.7)])

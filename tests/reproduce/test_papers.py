@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hhfit import reproduce
-from hhfit.errors import InputError
+from hhfit import references, reproduce
+from hhfit.errors import InferenceError, InputError
 from hhfit.inference import Budget
-from hhfit.reproduce import _papers
+from hhfit.reproduce import _against_abc, _papers
 from hhfit.reproduce._figure import HOLDS, MISSED, Result, judged
 from hhfit.reproduce._work import Work
 
@@ -113,3 +113,35 @@ def test_the_committed_table_is_made_of_the_rows_beside_it():
     folder = Path(__file__).parents[2] / "notebooks"
     order = [(paper, figure) for paper, titles in reproduce.PAPERS.items() for figure in titles]
     assert reproduce.table(reproduce.stored(folder, order)) == (folder / "REPRODUCTION.md").read_text()
+
+
+def test_divisions_that_all_fail_are_a_result(tmp_path, monkeypatch):
+    reference, tried = references.Mixture(references.box(1, 10.0)), []
+    problem = _against_abc.Problem(
+        reference.prior, reference.simulate, np.zeros(1), lambda _: 0.0, "KL [nat]", (1, 50), 100, 1
+    )
+
+    def fails(*_, seed, **__):
+        tried.append(seed)
+        raise InferenceError("no positive precision")
+
+    work = Work(tmp_path, quick=True, seed=0)
+    monkeypatch.setattr(work, "fit", fails)
+    draws = np.random.default_rng(0).standard_normal((50, 1))
+    parts = {method: {"n": np.array([30]), "score": np.array([0.5]), "draws": draws} for method in _against_abc.LABELS}
+    parts["snpe_a"] = _against_abc._snpe_a(work, problem)
+    found = {f"{method}.{key}": value for method, part in parts.items() for key, value in part.items()}
+    assert tried == [100 * i for i in range(10)]
+    first, *others = _against_abc.rows(problem, found)
+    assert first.ours == "10, every seed tried"
+    assert [row.verdict for row in others[:3]] == [MISSED] * 3
+    names = {"truth": np.empty(0), "exact": draws, "bounds": reference.prior.interval}
+    arrays = found | {f"problem.{name}": value for name, value in names.items()}
+    arrays |= {"problem.names": np.array(["theta"]), "problem.metric": np.array("KL [nat]")}
+    left, right = _against_abc.drawn(arrays).subfigs
+    assert {line.get_label() for line in left.axes[0].lines} == set(_against_abc.LABELS.values())
+    assert {text.get_text() for text in right.axes[0].get_legend().get_texts()} == {
+        "SMC ABC",
+        "TSNPE (modern)",
+        "exact",
+    }
