@@ -49,8 +49,14 @@ class Inference(FlowInference):
             u, weight, drawn = region.proposals(n, seeds[0])
             weighed.append(weight)
             gathered.append(simulate(prior.from_cube(u), sum(map(len, gathered))))
-            cut = self._round(prior, gathered, weighed, region, number, seeds, journal=journal, drawn=drawn)
-            posterior = FlowPosterior(prior, cut.density, region, seeds[2], posterior)
+            found = journal.recall(f"round-{number:02d}")
+            if found is not None:
+                cut = _truncation.from_arrays(Density.from_arrays(found), found)
+                posterior = FlowPosterior(prior, cut.density, region, seeds[2], posterior)
+            else:
+                cut, posterior = self._round(
+                    prior, gathered, weighed, region, seeds, journal=journal, drawn=drawn, before=posterior
+                )
             region = region.cut_by(cut)
         assert posterior is not None, "a budget has at least one round"
         return posterior
@@ -61,17 +67,14 @@ class Inference(FlowInference):
         gathered: list[Simulations],
         weighed: list[Array],
         region: Region,
-        number: int,
         seeds: list[np.random.SeedSequence],
         *,
         journal: Journal,
         drawn: dict[str, float | str],
-    ) -> Cut:
-        """The density of one round with the truncation that follows from it, learned and recorded or recalled."""
-        key = f"round-{number:02d}"
-        found = journal.recall(key)
-        if found is not None:
-            return _truncation.from_arrays(Density.from_arrays(found), found)
+        before: FlowPosterior | None,
+    ) -> tuple[Cut, FlowPosterior]:
+        """The truncation and the posterior that follow from the density of one round, learned and recorded."""
+        number = len(gathered)
         need_usable(gathered[-1].usable, f"round {number}")
         pool = join(gathered)
         u = prior.to_cube(pool.theta)
@@ -86,12 +89,12 @@ class Inference(FlowInference):
             seed=seeds[1],
             journal=journal,
         )
-        posterior = FlowPosterior(prior, density, region, seeds[2])
+        posterior = FlowPosterior(prior, density, region, seeds[2], before)
         points = posterior.sample_cube(2000, number)
         log |= outcomes(gathered[-1]) | drawn | mass(points, prior.contains(prior.from_cube(points)))
         log |= {"inside_region": posterior.inside, "confined": posterior.confined}
         classifier, foretold = self.classifier(prior, gathered, points, seeds[4], region)
         log |= foretold
         cut = replace(region.propose(density, self.quantile, seeds[3]), classifier=classifier)
-        journal.record(key, density.arrays() | _truncation.arrays(cut), log)
-        return cut
+        journal.record(f"round-{number:02d}", density.arrays() | _truncation.arrays(cut), log)
+        return cut, posterior
