@@ -11,8 +11,10 @@ from hhfit import reproduce
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 PAPERS = [path for path in NOTEBOOKS if any(paper in path.stem for paper in reproduce.PAPERS)]
-QUICK = [path for path in NOTEBOOKS if path not in PAPERS or path.stem.endswith("lueckmann2017_1b")]
-SLOW = [pytest.param(path, id=path.stem, marks=pytest.mark.slow) for path in PAPERS if path not in QUICK]
+LONG = ("02_your_own_channel", "03_your_own_features", "04_on_a_cluster", "05_reading_the_report")
+"""Whole fits of what other tests cover: with them the default suite takes over ten minutes."""
+QUICK = [path for path in NOTEBOOKS if (path not in PAPERS and path.stem not in LONG) or path.stem.endswith("2017_1b")]
+SLOW = [pytest.param(path, id=path.stem, marks=pytest.mark.slow) for path in NOTEBOOKS if path not in QUICK]
 
 
 @pytest.mark.parametrize("path", [*(pytest.param(path, id=path.stem) for path in QUICK), *SLOW])
