@@ -15,6 +15,9 @@ from hhfit.inference._cut import log_mass
 from hhfit.inference._gaussians import Gaussians
 from hhfit.inference._training import one_thread
 
+HEADS = ("logit", "mean", "factor")
+"""Blocks of the last layer."""
+
 _SMALL = -5.0
 """Log sd of every weight at the start."""
 _WIDEST = 0.1
@@ -44,7 +47,7 @@ class Layout:
     @property
     def heads(self) -> dict[str, int]:
         """Outputs per component: its logit, its mean, and its precision factor."""
-        return {"logit": 1, "mean": self.parameters, "factor": self.parameters * (self.parameters + 1) // 2}
+        return dict(zip(HEADS, (1, self.parameters, self.parameters * (self.parameters + 1) // 2), strict=True))
 
 
 def initial(layout: Layout, seed: np.random.SeedSequence) -> dict[str, Array]:
@@ -66,7 +69,7 @@ def initial(layout: Layout, seed: np.random.SeedSequence) -> dict[str, Array]:
 def replicated(weights: Mapping[str, Array], components: int, seed: np.random.SeedSequence) -> dict[str, Array]:
     """A network of one component turned into several equal ones, told apart by noise of 1e-6."""
     rng, copy = np.random.default_rng(seed), dict(weights)
-    for name in ("logit", "mean", "factor"):
+    for name in HEADS:
         for kind in "ms":
             wide = np.tile(weights[f"{kind}.{name}"], (1, components))
             noise = 1e-6 * rng.standard_normal(wide.shape) if kind == "m" else 0.0
@@ -109,7 +112,7 @@ class Network(torch.nn.Module):
         super().__init__()
         self._bounds = None if bounds is None else torch.tensor(bounds)
         self.layout, self.random = layout, random
-        mean, log_sd = flat(weights)
+        mean, log_sd = anchored(weights)
         self._shapes = [weights[f"m.hidden.{i}"].shape for i in range(len(layout.hidden))]
         self._shapes.append((self._shapes[-1][1] + 1, layout.components * sum(layout.heads.values())))
         self._sizes = [rows * columns for rows, columns in self._shapes]
@@ -213,26 +216,21 @@ def log_gaussian(y: Tensor, mean: Tensor, factor: Tensor) -> Tensor:
     return height - 0.5 * (z**2).sum(dim=-1) - 0.5 * y.shape[-1] * np.log(2 * np.pi)
 
 
-def flat(weights: Mapping[str, Array]) -> tuple[Tensor, Tensor]:
-    """Means and log sds of all weights that have both, as the network holds them: layer by layer."""
-    hidden = sorted((name[2:] for name in weights if name.startswith("m.hidden")), key=lambda name: int(name[7:]))
-    rows = []
-    for kind in "ms":
-        layers = [weights[f"{kind}.{name}"] for name in hidden]
-        layers.append(np.concatenate([weights[f"{kind}.{name}"] for name in ("logit", "mean", "factor")], axis=1))
-        rows.append(torch.tensor(np.concatenate([layer.ravel() for layer in layers])))
-    return rows[0], rows[1]
-
-
 def broad(weights: Mapping[str, Array], precision: float) -> tuple[Tensor, Tensor]:
     """The weights' prior of the first round: normal about zero."""
-    mean = torch.zeros_like(flat(weights)[0])
+    mean = torch.zeros_like(anchored(weights)[0])
     return mean, torch.full_like(mean, -0.5 * np.log(precision))
 
 
 def anchored(weights: Mapping[str, Array]) -> tuple[Tensor, Tensor]:
-    """The weights' prior of a later round: what the round before knew."""
-    return flat(weights)
+    """The weights' prior of a later round, what the round before knew: means and log sds, layer by layer."""
+    depth = sum(name.startswith("m.hidden") for name in weights)
+    rows = []
+    for kind in "ms":
+        layers = [weights[f"{kind}.hidden.{i}"] for i in range(depth)]
+        layers.append(np.concatenate([weights[f"{kind}.{name}"] for name in HEADS], axis=1))
+        rows.append(torch.tensor(np.concatenate([layer.ravel() for layer in layers])))
+    return rows[0], rows[1]
 
 
 class Steps(typing.Protocol):

@@ -26,15 +26,15 @@ _REACH = 10.0
 """How far an unconstrained parameter reaches: places are found in fewer steps than the shape of the splines."""
 
 
-def _where(raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Shift, logarithm of the stretch, probability below the lower end and between both ends."""
+def _where(raw: Tensor) -> tuple[Tensor, ...]:
+    """Shift, logarithm of the stretch and one over it, probability below the lower end and between both ends."""
     shift, stretch = (_REACH * raw).unbind(dim=-1)
     # a shift beyond the ends would leave a difference of probabilities that single precision cannot hold
     shift = shift / (1 + shift.abs() / _TOP)
     stretch = stretch / (1 + stretch.abs() / _SOFT)
     scale = torch.exp(-stretch)
     low = ndtr((-_TOP - shift) * scale)
-    return shift, stretch, low, ndtr((_TOP - shift) * scale) - low
+    return shift, stretch, scale, low, ndtr((_TOP - shift) * scale) - low
 
 
 def forward(u: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,16 +44,16 @@ def forward(u: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         u: Points of the unit interval, shape ``(...)``.
         raw: Unconstrained parameters, shape ``(..., 2)``; zeros give the identity.
     """
-    shift, stretch, low, width = _where(raw)
+    shift, stretch, scale, low, width = _where(raw)
     score = ndtri(_EDGE + (1 - 2 * _EDGE) * u.clamp(0.0, 1.0))
-    moved = (score - shift) * torch.exp(-stretch)
+    moved = (score - shift) * scale
     slope = (score**2 - moved**2) / 2 - stretch - torch.log(width) + log(1 - 2 * _EDGE)
     return ((ndtr(moved) - low) / width).clamp(0.0, 1.0), slope
 
 
 def inverse(v: Tensor, raw: Tensor) -> Tensor:
     """Points of the unit interval that are mapped to ``v``."""
-    shift, stretch, low, width = _where(raw)
+    shift, stretch, _, low, width = _where(raw)
     share = low + v * width
     limits = torch.finfo(share.dtype)
     score = ndtri(share.clamp(limits.tiny, 1 - limits.eps)) * torch.exp(stretch) + shift
