@@ -17,6 +17,13 @@ LEAST_INSIDE = 0.05
 LEAST_KEPT = 0.003
 """Least share of a region that the next truncation keeps."""
 
+FULL = 0.5
+"""A truncation that leaves more of its box than this to the power of the number of parameters is the box itself.
+
+Densities learn the straight edges of a box by construction and a curved edge only from many simulations. A round
+posterior of up to 12 parameters is taken as its box, a ridge is not.
+"""
+
 _PILOT = 4000
 _DRAWS = 20_000
 _LEAST_SEEDS = 20
@@ -92,14 +99,14 @@ class Region:
         Nothing is given up where the density has less than 5 % of its mass in the region: the two then contradict
         each other, and more simulations of the same region must decide. At least ``LEAST_KEPT`` of the region is kept
         whatever the density says: early densities extrapolate, and are too sure of it, when the observation is unlike
-        the simulations, as recordings are.
+        the simulations, as recordings are. What nearly fills its box is not cut by the density, but by the box alone.
 
         Args:
             density: Density on this region's box.
             quantile: Share of its mass that is given up.
             seed: Source of the draws that estimate the threshold.
         """
-        draw_seed, region_seed = seed.spawn(2)
+        draw_seed, region_seed, box_seed = seed.spawn(3)
         u = density.sample_one(_DRAWS, self.x_o, np.random.default_rng(draw_seed))
         u = u[self.contains(u)]
         if len(u) < LEAST_INSIDE * _DRAWS:
@@ -111,7 +118,12 @@ class Region:
         u = np.concatenate([u[height >= threshold], even[height_even >= threshold]])
         margin = _MARGIN * (u.max(axis=0) - u.min(axis=0)) + 1e-6
         low, high = np.maximum(u.min(axis=0) - margin, self.low), np.minimum(u.max(axis=0) + margin, self.high)
-        return Cut(density, threshold, low, high)
+        box = Region(self.x_o, self.size, (*self.cuts, Cut(density, -np.inf, low, high)))
+        within = box._box(_PILOT, np.random.default_rng(box_seed))
+        if len(within) < _LEAST_SEEDS:
+            return Cut(density, threshold, low, high)
+        share = float((density.log_prob(within, self.x_o[None]) >= threshold).mean())
+        return Cut(density, -np.inf if share > FULL**self.size else threshold, low, high)
 
     def proposals(self, n: int, seed: np.random.SeedSequence) -> tuple[Array, Array, dict[str, float | str]]:
         """Draws to simulate, shape ``(n, P)``, weights that spread them evenly ``(n,)``, and how they were made.

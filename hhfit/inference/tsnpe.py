@@ -24,7 +24,9 @@ class Inference(FlowInference):
     The loss stays the plain likelihood of round one, so no weights can fail. Regions are nested, so that simulations
     of all earlier rounds that lie in the present region are spread over it like those of the present round, and are
     used again exactly. From round two on the density lives on the region's bounding box, where a narrow posterior is
-    as easy to describe as a wide one was on the prior. What the posterior says beyond it is what the round before said.
+    as easy to describe as a wide one was on the prior. A region that nearly fills its box is the box: its curved edge
+    would have to be learned, for all observations near it, and would save few simulations. What the posterior says
+    beyond the region is what the round before said.
 
     Args:
         quantile: Share of the density's mass that each truncation gives up.

@@ -4,7 +4,7 @@ from scipy import stats
 
 from hhfit import inference, references
 from hhfit.errors import SimulationError
-from hhfit.inference import Budget
+from hhfit.inference import Budget, _truncation
 from hhfit.journal import Memory
 from hhfit.simulations import Simulations
 
@@ -94,7 +94,8 @@ def test_an_interrupted_fit_resumes_to_the_identical_posterior(gaussian, kept):
     assert (whole.log_prob(theta) == resumed.log_prob(theta)).all()
 
 
-def test_truncation_rules_nothing_out(gaussian):
+def test_truncation_rules_nothing_out(gaussian, monkeypatch):
+    monkeypatch.setattr(_truncation, "FULL", 1.0)  # no region is taken as its box
     posterior = fit("tsnpe", gaussian(), [0.5, -1.0], simulations=900, rounds=3, quantile=0.1, steps=100)
     side = (np.arange(200) + 0.5) / 200
     u = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)

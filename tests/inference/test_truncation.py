@@ -19,6 +19,21 @@ class Ball:
         return 0.5 + self.sd * rng.standard_normal((n, self.size))
 
 
+class Ridge(Ball):
+    """A normal of two parameters that depend on each other: the second is the first but for a twentieth of its sd."""
+
+    def __init__(self, sd):
+        super().__init__(2, sd)
+
+    def log_prob(self, u, x):
+        z, rest = (u[:, 0] - 0.5) / self.sd, 20 * (u[:, 1] - u[:, 0]) / self.sd
+        return -0.5 * (z**2 + rest**2) - np.log(2 * np.pi * self.sd**2 / 20)
+
+    def sample_one(self, n, x_o, rng):
+        z, rest = self.sd * rng.standard_normal((2, n))
+        return np.stack([0.5 + z, 0.5 + z + rest / 20], axis=1)
+
+
 def region(size, sd):
     """The smallest ball that holds 99 % of the normal."""
     ball, start = Ball(size, sd), Region(np.zeros(1), size)
@@ -30,10 +45,22 @@ def region(size, sd):
 
 def test_proposal_gives_up_the_chosen_share_of_the_density():
     start = Region(np.zeros(1), 2)
-    cut = start.propose(Ball(2, 0.1), 1e-2, np.random.SeedSequence(0))
-    u = Ball(2, 0.1).sample_one(20_000, None, np.random.default_rng(1))
+    cut = start.propose(Ridge(0.1), 1e-2, np.random.SeedSequence(0))
+    u = Ridge(0.1).sample_one(20_000, None, np.random.default_rng(1))
     # 1 % of 20,000: sd 0.0007, threshold itself 0.0007
-    assert np.mean(Ball(2, 0.1).log_prob(u, None) < cut.threshold) == pytest.approx(0.01, abs=0.004)
+    assert np.mean(Ridge(0.1).log_prob(u, None) < cut.threshold) == pytest.approx(0.01, abs=0.004)
+
+
+@pytest.mark.parametrize("size", [2, 10])
+def test_a_round_region_is_taken_as_its_box(size):
+    start, ball = Region(np.zeros(1), size), Ball(size, 0.1)
+    cut = start.propose(ball, 1e-2, np.random.SeedSequence(0))
+    assert cut.threshold == -np.inf
+    u = ball.sample_one(20_000, None, np.random.default_rng(1))
+    radii = radius(u, 0.1)
+    kept = start.cut_by(cut).contains(u)
+    assert kept[radii <= np.quantile(radii, 0.99)].mean() > 0.9999
+    assert (cut.high - cut.low < 1).all()
 
 
 def test_proposal_keeps_a_least_share_of_the_region_whatever_the_density_says():
