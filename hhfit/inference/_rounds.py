@@ -85,12 +85,12 @@ class FlowInference(Inference):
     @property
     def networks(self) -> int:
         """Networks in the mixture."""
-        return self.members or (2 if self.is_large else 3)
+        return self.members or (1 if self.is_large else 3)
 
     def size(self, parameters: int) -> dict[str, int]:
         """Size of every network that infers so many parameters."""
         names = ("transforms", "bins", "hidden", "embedding")
-        units = 96 if self.is_large else (64 if parameters > 1 else ALONE)
+        units = 128 if self.is_large else (64 if parameters > 1 else ALONE)
         return {name: getattr(self, name) for name in names} | {"hidden": self.hidden or units}
 
     def classifier(

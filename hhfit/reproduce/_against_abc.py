@@ -202,9 +202,9 @@ def drawn(arrays: dict[str, Array]) -> Figure:
 def _marginal(axes: Axes, arrays: dict[str, Array], p: int, name: str) -> None:
     shown = {method: arrays[f"{method}.draws"][:, p] for method in ("abc_smc", "snpe_a", "tsnpe")}
     shown = {method: draws for method, draws in shown.items() if np.isfinite(draws).all()}
-    sharp = [draws for method, draws in shown.items() if method != "abc_smc"]
-    low, high = np.quantile(np.concatenate(sharp), [0.001, 0.999])
-    room = 0.2 * (high - low)
+    ends = [np.quantile(draws, [0.01, 0.99]) for method, draws in shown.items() if method != "abc_smc"]
+    low, high = np.min(ends), np.max(ends)  # a few far draws of one method would else set the scale
+    room = 0.4 * (high - low)
     low, high = max(low - room, arrays["problem.bounds"][p, 0]), min(high + room, arrays["problem.bounds"][p, 1])
     for method, draws in shown.items():
         _draw.density(axes, draws, low, high, COLOURS[method], LABELS[method])

@@ -110,7 +110,7 @@ def _drawn(a: dict[str, Array]) -> Figure:
             axes.plot(a["theta"], a[f"{name}.lines"][row], style, color=colour)
         axes.set(xlim=(-13, 13), ylim=(0, 0.28), xlabel="theta")
     right.plot(a["theta"], a["tsnpe.line"], color=_draw.MODERN, lw=0.8, label="TSNPE")
-    right.legend(fontsize=6)
+    right.legend(fontsize=5.5, loc="center")
     middle.set_title("CDE-LFI")
     right.set_title("SNPE")
     return figure

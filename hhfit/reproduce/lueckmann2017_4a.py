@@ -110,7 +110,7 @@ def _rows(a: dict[str, Array]) -> tuple[Row, ...]:
 
 @styled
 def _drawn(a: dict[str, Array]) -> Figure:
-    figure = _draw.sheet(35, 130)
+    figure = _draw.sheet(35)
     left, *others = figure.subplots(1, 3)
     at = np.linspace(0, 120, len(a["good"]))
     left.semilogy(at, np.maximum(a["good"], 1e-2), color=_draw.TRUTH, lw=0.7, label="observed data")
@@ -123,7 +123,7 @@ def _drawn(a: dict[str, Array]) -> Figure:
             axes.plot(np.arange(1, ROUNDS + 1), share, style, ms=2, color=COLOURS[key], label=label)
         axes.set(xlabel="round", ylabel="% bad simulations", ylim=(0, 100), xticks=range(2, ROUNDS + 1, 2))
         axes.set_title(SAID[name], fontsize=7)
-        axes.legend(fontsize=5.5, loc="upper right")
+    others[-1].legend(fontsize=5.5, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
 

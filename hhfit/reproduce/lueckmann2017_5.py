@@ -29,7 +29,7 @@ LIGHT, DARK = "#9ecae1", "#08519c"
 
 def run(work: Work) -> Result:
     """One round of simulations for each duration."""
-    n = work.size(4000, 10_000)
+    n = work.size(4000, 25_000)
     arrays: dict[str, Array] = {}
     for duration in DURATIONS:
         found = work.part(f"{duration:g}ms", lambda d=duration: _fit(work, d, n))
@@ -49,7 +49,7 @@ def run(work: Work) -> Result:
 def _fit(work: Work, duration: float, n: int) -> Parts:
     cell = neuron(duration, FEATURES, work.seed)
     response = observed(cell, cell.truth, OBSERVED_SEED)
-    settings: dict[str, Any] = {"members": work.size(1, 2), "steps": work.size(1000, 2500)}
+    settings: dict[str, Any] = {"members": work.size(1, 2), "steps": work.size(1000, 6000)}
     settings["sampled"] = replace(cell.features.sampled(cell.protocol), stride=STRIDE)
     fitted = work.fit(
         f"{duration:g} ms", "npe", cell.prior, cell.simulate, cell.extract(response)[0], Budget(n), seed=2, **settings
