@@ -17,11 +17,13 @@ LEAST_INSIDE = 0.05
 LEAST_KEPT = 0.003
 """Least share of a region that the next truncation keeps."""
 
-FULL = 0.5
+FULL = 0.75
 """A truncation that leaves more of its box than this to the power of the number of parameters is the box itself.
 
-Densities learn the straight edges of a box by construction and a curved edge only from many simulations. A round
-posterior of up to 12 parameters is taken as its box, a ridge is not.
+Densities learn the straight edges of a box by construction and a curved edge only from many simulations. Ten parameters
+of equal width, of which a tenth of the box is left, gain by it (C2ST 0.55 instead of 0.60 from 10,000 simulations); a
+neuron of eight parameters, of whose box every round leaves less than a tenth, needs the edges (the distance of
+predictions from a recording doubles or worse with boxes alone).
 """
 
 _PILOT = 4000

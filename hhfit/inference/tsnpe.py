@@ -30,6 +30,7 @@ class Inference(FlowInference):
 
     Args:
         quantile: Share of the density's mass that each truncation gives up.
+        steps: Most optimiser steps in the last round: a truncated density is learned in fewer than one of all data.
 
     Source:
         Deistler, Goncalves & Macke 2022 (arXiv 2210.04815), algorithm 1, with highest-density regions taken relative
@@ -39,6 +40,8 @@ class Inference(FlowInference):
     embeds: ClassVar[bool] = True
 
     quantile: float = 1e-4
+    steps: int = 8000
+    steps_between: int = 2000
 
     def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
         """Infer the posterior of one observation."""
