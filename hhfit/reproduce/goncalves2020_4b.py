@@ -79,7 +79,7 @@ def _fewer(work: Work, neuron: Neuron, pool: Parts, x_o: Array, count: int) -> P
 
 
 def _npe(work: Work, neuron: Neuron, simulate: Simulate, x_o: Array, n: int) -> Parts:
-    settings = {"members": work.size(1, 3), "steps": work.size(3000, 14_000)}
+    settings = {"members": 1, "steps": 3000} if work.quick else {}
     fitted = work.fit(f"{len(x_o)} features", "npe", neuron.prior, simulate, x_o, Budget(n), seed=1, **settings)
     found = summary(fitted.posterior, DRAWS)
     low = _inside(LOW * found["mode"], neuron.prior)
