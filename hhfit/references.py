@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -52,6 +52,10 @@ class Reference(ABC):
         """
         u = cells(points, self.prior.n_parameters)
         return u, normalised(self.log_likelihood(self.prior.from_cube(u), x_o))
+
+
+_NO_CHANCE = 1e-10
+"""Probability of a cell below which it is none of the posterior's."""
 
 
 def cells(points: int, size: int) -> Array:
@@ -447,6 +451,20 @@ class Noisy(Reference):
         inside = fine[(slice(0, 2 * half),) * size]
         known = inside > 1e-12
         return float((inside[known] * np.log(inside[known] / np.maximum(coarse[known], 1e-300))).sum())
+
+    def zoomed(self, x_o: Array) -> "Noisy":
+        """The same problem on the smallest box that holds the posterior, where the grid resolves it better.
+
+        Raises:
+            InputError: If the prior is not uniform: what is left of another one inside a box is none of its kind.
+        """
+        if {marginal.kind for marginal in self.prior.marginals} != {"uniform"}:
+            raise InputError("a grid is refined under uniform priors only")
+        there = cells(self.points, self.prior.n_parameters)[self.chances(x_o) > _NO_CHANCE]
+        ends = np.array([there.min(axis=0), there.max(axis=0)]) + np.array([[-0.5], [0.5]]) / self.points
+        sides = self.prior.from_cube(ends).T
+        box = Prior(self.prior.names, self.prior.units, tuple(Marginal("uniform", *side) for side in sides.tolist()))
+        return replace(self, prior=box)
 
     def sample(self, x_o: Array, n: int, seed: int) -> Array:
         """Draws from the exact posterior: a cell by its probability, then any point of it."""

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from hhfit import references
+from hhfit.errors import InputError
 from hhfit.prior import Marginal, Prior
 
 INVALID = Prior(("a",), ("1",), (Marginal("uniform", 0.0, 16.0),))
@@ -111,6 +112,24 @@ def test_divergence_of_the_exact_posterior_is_zero_and_its_mass_one():
     assert mass == pytest.approx(1.0, abs=1e-3)
     shifted, _ = noisy().divergence(x_o, lambda theta: sum(m.logpdf(theta[:, p] - 0.05) for p, m in enumerate(exact)))
     assert shifted > 0.01
+
+
+def test_a_narrow_posterior_is_resolved_by_a_zoomed_grid():
+    x_o = np.array([1.8, 0.0])
+    exact, coarse = references.LinearGaussian(references.box(2, 2.0), sd=0.02), noisy(0.02)
+    fine = coarse.zoomed(x_o)
+    assert fine.discretisation(x_o) < 0.01 < 0.1 < coarse.discretisation(x_o)
+    theta, (mean, covariance) = fine.sample(x_o, 40_000, seed=0), exact.moments(x_o)
+    np.testing.assert_allclose(theta.mean(axis=0), mean, atol=0.0005)
+    np.testing.assert_allclose(theta.std(axis=0), np.sqrt(np.diag(covariance)), rtol=0.02)
+    kl, _ = fine.divergence(x_o, lambda at: exact.log_likelihood(at, x_o))
+    assert kl == pytest.approx(0.0, abs=2e-3)
+
+
+def test_grids_of_other_priors_are_not_zoomed():
+    problem = references.Noisy(references.normal(np.ones(2), np.eye(2)), lambda theta: theta, np.ones(2))
+    with pytest.raises(InputError, match="uniform"):
+        problem.zoomed(np.zeros(2))
 
 
 def test_discretisation_error_grows_as_the_posterior_narrows():
