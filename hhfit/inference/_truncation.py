@@ -101,7 +101,8 @@ class Region:
         Nothing is given up where the density has less than 5 % of its mass in the region: the two then contradict
         each other, and more simulations of the same region must decide. At least ``LEAST_KEPT`` of the region is kept
         whatever the density says: early densities extrapolate, and are too sure of it, when the observation is unlike
-        the simulations, as recordings are. What nearly fills its box is not cut by the density, but by the box alone.
+        the simulations, as recordings are. What nearly fills its box is not cut by the density, but by the box alone,
+        unless an earlier density has cut already.
 
         Args:
             density: Density on this region's box.
@@ -120,6 +121,8 @@ class Region:
         u = np.concatenate([u[height >= threshold], even[height_even >= threshold]])
         margin = _MARGIN * (u.max(axis=0) - u.min(axis=0)) + 1e-6
         low, high = np.maximum(u.min(axis=0) - margin, self.low), np.minimum(u.max(axis=0) + margin, self.high)
+        if any(np.isfinite(cut.threshold) for cut in self.cuts):
+            return Cut(density, threshold, low, high)
         box = Region(self.x_o, self.size, (*self.cuts, Cut(density, -np.inf, low, high)))
         within = box._box(_PILOT, np.random.default_rng(box_seed))
         if len(within) < _LEAST_SEEDS:

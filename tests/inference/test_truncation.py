@@ -64,6 +64,16 @@ def test_a_region_that_nearly_fills_its_box_is_the_box(size, sd):
     assert cut.high[0] - cut.low[0] == pytest.approx(min(7 * sd, 1), rel=0.15)
 
 
+def test_a_region_with_a_curved_edge_is_cut_by_the_density_again():
+    ridge = Region(np.zeros(1), 2)
+    ridge = ridge.cut_by(ridge.propose(Ridge(0.1), 1e-2, np.random.SeedSequence(0)))
+    again = ridge.propose(Ridge(0.1), 1e-2, np.random.SeedSequence(1))
+    assert np.isfinite(again.threshold)
+    u = Ridge(0.1).sample_one(20_000, None, np.random.default_rng(1))
+    # what the second cut gives up lies mostly in what the first gave up
+    assert ridge.cut_by(again).contains(u).mean() == pytest.approx(0.985, abs=0.006)
+
+
 def test_proposal_keeps_a_least_share_of_the_region_whatever_the_density_says():
     start = Region(np.zeros(1), 8)
     cut = start.cut_by(start.propose(Ball(8, 0.01), 1e-4, np.random.SeedSequence(0)))
