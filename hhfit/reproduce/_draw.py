@@ -1,10 +1,11 @@
 """Colours and sizes of the papers' figures, and the drawings that several of them share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 
 from hhfit.arrays import Array
 from hhfit.prior import Prior
@@ -17,6 +18,9 @@ CDE = (105 / 255, 105 / 255, 105 / 255)
 TRUE_POSTERIOR = "red"
 MODERN = (0.55, 0.16, 0.55)
 """Colours of Lueckmann et al. 2017 and, for what is newer than it, one of our own."""
+
+Colour = str | tuple[float, ...]
+"""What matplotlib takes for a colour."""
 
 WIDTH = 160.0
 """Width of the papers' figures [mm]."""
@@ -59,11 +63,10 @@ def smooth_counts(samples: Array, ranges: Sequence[tuple[float, float]], bins: i
     return gaussian_filter(counts, 1.2, mode="nearest").T, x, y
 
 
-def pairs(  # noqa: PLR0913 - what to show, and how
+def pairs(
     home: Figure | SubFigure,
     prior: Prior,
-    samples: Sequence[Array],
-    colours: Sequence[object],
+    shown_as: Mapping[str, tuple[Array, Colour]],
     *,
     truth: Array | None = None,
     extra: Array | None = None,
@@ -76,8 +79,7 @@ def pairs(  # noqa: PLR0913 - what to show, and how
     Args:
         home: Where to draw.
         prior: The prior; its names label the diagonal.
-        samples: Draws ``(n, P)`` from each distribution.
-        colours: A colour for each.
+        shown_as: Draws ``(n, P)`` from each distribution and their colour, by what the legend calls them.
         truth: True parameters ``(P,)``.
         extra: Parameter sets ``(k, P)`` shown as dots.
         image: Which distribution is the image; none when negative.
@@ -86,6 +88,8 @@ def pairs(  # noqa: PLR0913 - what to show, and how
     """
     shown = (lambda a: np.log(a)) if logs else (lambda a: a)
     box = [tuple(shown(np.array(pair))) for pair in prior.interval]
+    samples, colours = zip(*shown_as.values(), strict=True)
+    _legend(home, dict(zip(shown_as, colours, strict=True)), truth is not None, extra is not None)
     n = prior.n_parameters
     grid = home.subplots(n, n, squeeze=False, gridspec_kw={"wspace": 0.08, "hspace": 0.08})
     for row in range(n):
@@ -108,6 +112,16 @@ def pairs(  # noqa: PLR0913 - what to show, and how
                     axes.plot(shown(truth[column]), shown(truth[row]), "+", color=TRUE_POSTERIOR, ms=5, mew=1)
                 if extra is not None:
                     axes.plot(shown(extra[:, column]), shown(extra[:, row]), ".", color=EXACT, ms=2)
+
+
+def _legend(home: Figure | SubFigure, colours: Mapping[str, Colour], truth: bool, extra: bool) -> None:
+    """Say in the empty corner what is drawn."""
+    lines = {label: Line2D([], [], color=colour, lw=1) for label, colour in colours.items()}
+    if truth:
+        lines["truth"] = Line2D([], [], color=TRUE_POSTERIOR, marker="+", ls="", ms=5)
+    if extra:
+        lines["IBEA's best"] = Line2D([], [], color=EXACT, marker=".", ls="", ms=3)
+    home.legend(list(lines.values()), list(lines), loc="lower left", fontsize=6, frameon=False)
 
 
 def _pair(

@@ -12,6 +12,7 @@ from hhfit.reproduce import _draw
 GREEN, PURPLE, MAGENTA = "#2e9f4b", "#5b2a86", "#d6249f"
 """Observation, high and low probability, as in the paper."""
 BLUES = ("#9ecae1", "#4292c6", "#08306b")
+NAMES = {1: "1 feature", 4: "4 features", 7: "7 features"}
 """1, 4 and 7 features."""
 ORANGE = "#e08214"
 """IBEA and TSNPE: far from green and purple."""
@@ -49,7 +50,8 @@ def posterior(a: dict[str, Array], prior: Prior) -> Figure:
     """Figure 4B and C: the posterior, traces and features of high and low probability."""
     figure = _draw.sheet(165)
     top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 1])
-    _draw.pairs(top, prior, [a["npe7.draws"], a["tsnpe.draws"]], [PURPLE, ORANGE], truth=a["truth"], image=0)
+    both = {"one round": (a["npe7.draws"], PURPLE), "TSNPE": (a["tsnpe.draws"], ORANGE)}
+    _draw.pairs(top, prior, both, truth=a["truth"], image=0)
     left, right = bottom.subplots(1, 2)
     shown = {"observation": (a["observed"], GREEN), "mode": (_thin(a["npe7.mode_trace"][0], a), PURPLE)}
     trace_colours(left, a, shown | {"low probability": (_thin(a["npe7.low_trace"][0], a), MAGENTA)})
@@ -58,23 +60,29 @@ def posterior(a: dict[str, Array], prior: Prior) -> Figure:
     return figure
 
 
+def _by_features(a: dict[str, Array]) -> dict[str, tuple[Array, _draw.Colour]]:
+    return {NAMES[count]: (a[f"npe{count}.draws"], colour) for count, colour in zip(NAMES, BLUES, strict=True)}
+
+
 @styled
 def growing(a: dict[str, Array], prior: Prior) -> Figure:
     """Figure 4D and E: four parameters and the traces at the modes, given 1, 4 and 7 features."""
     figure = _draw.sheet(80)
     left, right = figure.subfigures(1, 2, width_ratios=[1.2, 1])
     few = Prior(prior.names[:4], prior.units[:4], prior.marginals[:4])
-    draws = [a[f"npe{count}.draws"][:, :4] for count in (1, 4, 7)]
-    _draw.pairs(left, few, draws, list(BLUES), truth=a["truth"][:4], masses=(0.68,))
+    draws = {label: (own[:, :4], colour) for label, (own, colour) in _by_features(a).items()}
+    _draw.pairs(left, few, draws, truth=a["truth"][:4], masses=(0.68,))
     grid = right.subplots(4, 1, sharex=True)
     traces = [(a["observed"], GREEN, "observation")]
     traces += [
-        (_thin(a[f"npe{c}.mode_trace"][0], a), colour, f"{c}") for c, colour in zip((1, 4, 7), BLUES, strict=True)
+        (_thin(a[f"npe{count}.mode_trace"][0], a), colour, f"mode, {NAMES[count]}")
+        for count, colour in zip(NAMES, BLUES, strict=True)
     ]
     for axes, (trace, colour, label) in zip(grid, traces, strict=True):
         axes.plot(a["time"], trace, color=colour, lw=0.6)
-        axes.set_title(label if label == "observation" else f"mode, {label} features", fontsize=7)
+        axes.set_title(label, fontsize=7)
     grid[-1].set_xlabel("time [ms]")
+    right.supylabel("V [mV]")
     return figure
 
 
@@ -82,8 +90,7 @@ def growing(a: dict[str, Array], prior: Prior) -> Figure:
 def three(a: dict[str, Array], prior: Prior) -> Figure:
     """Appendix 8: all parameters given 1, 4 and 7 features."""
     figure = _draw.sheet(150)
-    draws = [a[f"npe{count}.draws"] for count in (1, 4, 7)]
-    _draw.pairs(figure, prior, draws, list(BLUES), truth=a["truth"], image=2, masses=(0.68,))
+    _draw.pairs(figure, prior, _by_features(a), truth=a["truth"], image=2, masses=(0.68,))
     return figure
 
 
@@ -92,9 +99,8 @@ def evolved(a: dict[str, Array], prior: Prior) -> Figure:
     """Appendix 10: the posterior with IBEA's best individuals, their traces and features."""
     figure = _draw.sheet(165)
     top, bottom = figure.subfigures(2, 1, height_ratios=[2.3, 1])
-    _draw.pairs(
-        top, prior, [a["npe7.draws"]], [PURPLE], truth=a["truth"], extra=a["ibea.best"], image=0, masses=(0.68,)
-    )
+    draws = {"one round": (a["npe7.draws"], PURPLE)}
+    _draw.pairs(top, prior, draws, truth=a["truth"], extra=a["ibea.best"], image=0, masses=(0.68,))
     left, right = bottom.subplots(1, 2)
     shown = {"observation": (a["observed"], GREEN), "mode": (_thin(a["npe7.mode_trace"][0], a), PURPLE)}
     trace_colours(left, a, shown | {"IBEA": (_thin(a["ibea.best_trace"][0], a), ORANGE)})

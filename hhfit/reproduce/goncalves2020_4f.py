@@ -145,9 +145,10 @@ def _traces(a: dict[str, Array]) -> Figure:
 @styled
 def _posteriors(a: dict[str, Array], prior: Prior, name: str) -> Figure:
     figure = _draw.sheet(140)
-    draws = [a[f"{name}.{method}.draws"] for method in LABELS]
-    _draw.pairs(figure, prior, draws, [BLUES[2], _draw.MODERN], image=0, masses=(0.68,))
-    figure.suptitle(f"{name}: SNPE-B (image, dark), TSNPE (violet)", fontsize=8, x=0.3, y=0.1)
+    colours = zip(LABELS, (BLUES[2], _draw.MODERN), strict=True)
+    draws = {LABELS[method]: (a[f"{name}.{method}.draws"], colour) for method, colour in colours}
+    _draw.pairs(figure, prior, draws, image=0, masses=(0.68,))
+    figure.suptitle(name, fontsize=8, x=0.3, y=0.1)
     return figure
 
 

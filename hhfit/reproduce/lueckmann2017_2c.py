@@ -134,8 +134,10 @@ def _drawn(a: dict[str, Array]) -> Figure:
     spread = np.concatenate(shown[:1]).std(axis=0)
     centre = shown[0].mean(axis=0)
     box = Prior(("b0", "h1", "h2"), ("1",) * 3, tuple(_around(c, s) for c, s in zip(centre, spread, strict=True)))
-    colours = (_draw.EXACT, _draw.SNPE, _draw.MODERN)
-    _draw.pairs(right, box, shown, colours, truth=a["truth"][:3])
+    colours = {"exact": _draw.EXACT, "SNPE-B": _draw.SNPE, "TSNPE": _draw.MODERN}
+    _draw.pairs(
+        right, box, dict(zip(colours, zip(shown, colours.values(), strict=True), strict=True)), truth=a["truth"][:3]
+    )
     return figure
 
 

@@ -13,7 +13,16 @@ from hhfit.reproduce._figure import Result, Row, judged
 from hhfit.reproduce._neurons import AREA, CELLS, Neuron
 from hhfit.reproduce._predictions import thin
 from hhfit.reproduce._work import Work
-from hhfit.reproduce.lueckmann2017_3a import LABELS, full, infer, narrowing, predictions, traces_of, voltage
+from hhfit.reproduce.lueckmann2017_3a import (
+    LABELS,
+    full,
+    infer,
+    narrowing,
+    predictions,
+    shown_as,
+    traces_of,
+    voltage,
+)
 
 CELL = CELLS[0]
 DENSITY_OF = 500.0
@@ -62,8 +71,7 @@ def _drawn(a: dict[str, Array], prior: Prior) -> Figure:
     left, middle, right = figure.subfigures(1, 3)
     voltage(left, a, "observed")
     few = Prior(prior.names[:3], prior.units[:3], prior.marginals[:3])
-    draws = [a[f"{method}.draws"][:, :3] for method in LABELS]
-    _draw.pairs(middle, few, draws, [_draw.SNPE, _draw.MODERN], image=0, logs=True)
+    _draw.pairs(middle, few, shown_as(a, 3), image=0, logs=True)
     predictions(right.subplots(), a, "snpe_b")
     return figure
 
