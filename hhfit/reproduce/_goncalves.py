@@ -11,8 +11,8 @@ from hhfit.reproduce import _draw
 
 GREEN, PURPLE, MAGENTA = "#2e9f4b", "#5b2a86", "#d6249f"
 """Observation, high and low probability, as in the paper."""
-BLUES = ("#9ecae1", "#4292c6", "#08306b")
 NAMES = {1: "1 feature", 4: "4 features", 7: "7 features"}
+BLUES = ("#9ecae1", "#4292c6", "#08306b")
 """1, 4 and 7 features."""
 ORANGE = "#e08214"
 """IBEA and TSNPE: far from green and purple."""
