@@ -66,7 +66,7 @@ def smooth_counts(samples: Array, ranges: Sequence[tuple[float, float]], bins: i
 def pairs(
     home: Figure | SubFigure,
     prior: Prior,
-    shown_as: Mapping[str, tuple[Array, Colour]],
+    posteriors: Mapping[str, tuple[Array, Colour]],
     *,
     truth: Array | None = None,
     extra: Array | None = None,
@@ -79,17 +79,17 @@ def pairs(
     Args:
         home: Where to draw.
         prior: The prior; its names label the diagonal.
-        shown_as: Draws ``(n, P)`` from each distribution and their colour, by what the legend calls them.
+        posteriors: Draws ``(n, P)`` from each distribution and their colour, by what the legend calls them.
         truth: True parameters ``(P,)``.
-        extra: Parameter sets ``(k, P)`` shown as dots.
+        extra: IBEA's best individuals ``(k, P)``, shown as dots.
         image: Which distribution is the image; none when negative.
         masses: Masses of the contours.
         logs: Whether parameters are shown by their logarithms.
     """
     shown = (lambda a: np.log(a)) if logs else (lambda a: a)
     box = [tuple(shown(np.array(pair))) for pair in prior.interval]
-    samples, colours = zip(*shown_as.values(), strict=True)
-    _legend(home, dict(zip(shown_as, colours, strict=True)), truth is not None, extra is not None)
+    samples, colours = zip(*posteriors.values(), strict=True)
+    _legend(home, dict(zip(posteriors, colours, strict=True)), truth is not None, extra is not None)
     n = prior.n_parameters
     grid = home.subplots(n, n, squeeze=False, gridspec_kw={"wspace": 0.08, "hspace": 0.08})
     for row in range(n):

@@ -145,8 +145,8 @@ def _traces(a: dict[str, Array]) -> Figure:
 @styled
 def _posteriors(a: dict[str, Array], prior: Prior, name: str) -> Figure:
     figure = _draw.sheet(140)
-    colours = zip(LABELS, (BLUES[2], _draw.MODERN), strict=True)
-    draws = {LABELS[method]: (a[f"{name}.{method}.draws"], colour) for method, colour in colours}
+    colours = {"snpe_b": BLUES[2], "tsnpe": _draw.MODERN}
+    draws = {LABELS[method]: (a[f"{name}.{method}.draws"], colour) for method, colour in colours.items()}
     _draw.pairs(figure, prior, draws, image=0, masses=(0.68,))
     figure.suptitle(name, fontsize=8, x=0.3, y=0.1)
     return figure

@@ -49,7 +49,7 @@ def run(work: Work) -> Result:
         "rounds share the early rounds of those with fewer. Printed percentages were not found. Ours z-scores x and "
         "theta, which that script did not. The quotient by an ever narrower proposal fails where the last round's "
         "wide Gaussian is found a little too wide; a network that finds it too narrow, or whose two Gaussians do not "
-        "come apart, completes with a wrong result: that is why the KL of SNPE-A rises with the last round."
+        "come apart (as after six rounds with seed 1), completes with a wrong result."
     )
     return Result(caption, _rows(arrays), arrays)
 
@@ -66,9 +66,9 @@ def _series(work: Work, reference: Mixture, method: str, seed: int, epochs: int)
         journal = Heard(f"{method}, seed {seed}", lambda *_: None)
         journal.arrays = {f"round-{r:02d}": known[f"round-{r:02d}"] for r in range(1, k)}
         settings = AS_PUBLISHED.get(method, {}) | METHODS[method] | ({"singles": k} if method == "snpe_b" else {})
-        settings |= {"components": 2, "hidden": (20,), "epochs": epochs, "batch": 50}
+        settings |= {"components": 2, "hidden": (20,), "epochs": epochs, "batch": 50, "rate": work.size(2, 1) * 1e-3}
         budget = Budget(1000 * k + 2000, k + 1, 2000)
-        algorithm = inference.get(method, budget, **settings | {"rate": work.size(2, 1) * 1e-3})
+        algorithm = inference.get(method, budget, **settings)
         work.count(3000 if k == 1 else budget.simulations - 1000 * (k - 1))
         try:
             posterior = algorithm.fit(reference.prior, reference.simulate, X_O, 1000 * work.seed + seed, journal)

@@ -130,14 +130,12 @@ def _drawn(a: dict[str, Array]) -> Figure:
             axes.set_xlabel(f"covariance, 0 to {most:.2f}", fontsize=6)
             axes.set_xticks([])
             axes.set_yticks([])
-    shown = [a[f"{name}.draws"][:, :3] for name in ("exact", "snpe_b", "tsnpe")]
-    spread = np.concatenate(shown[:1]).std(axis=0)
-    centre = shown[0].mean(axis=0)
+    names = {"exact": ("exact", _draw.EXACT), "SNPE-B": ("snpe_b", _draw.SNPE), "TSNPE": ("tsnpe", _draw.MODERN)}
+    posteriors = {label: (a[f"{name}.draws"][:, :3], colour) for label, (name, colour) in names.items()}
+    exact = posteriors["exact"][0]
+    centre, spread = exact.mean(axis=0), exact.std(axis=0)
     box = Prior(("b0", "h1", "h2"), ("1",) * 3, tuple(_around(c, s) for c, s in zip(centre, spread, strict=True)))
-    colours = {"exact": _draw.EXACT, "SNPE-B": _draw.SNPE, "TSNPE": _draw.MODERN}
-    _draw.pairs(
-        right, box, dict(zip(colours, zip(shown, colours.values(), strict=True), strict=True)), truth=a["truth"][:3]
-    )
+    _draw.pairs(right, box, posteriors, truth=a["truth"][:3])
     return figure
 
 

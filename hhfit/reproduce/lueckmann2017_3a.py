@@ -133,7 +133,7 @@ def _drawn(a: dict[str, Array], prior: Prior) -> Figure:
     left, right = top.subfigures(1, 2, width_ratios=[1.3, 1])
     voltage(left, a, "observed")
     few = Prior(prior.names[:3], prior.units[:3], prior.marginals[:3])
-    _draw.pairs(right, few, shown_as(a, 3), truth=a["truth"][:3], image=0, logs=True)
+    _draw.pairs(right, few, posteriors(a, 3), truth=a["truth"][:3], image=0, logs=True)
     traces, bars = bottom.subplots(1, 2, width_ratios=[1, 1.2])
     predictions(traces, a, "snpe_b")
     _bars(bars, a, prior)
@@ -169,7 +169,7 @@ def _bars(axes: Axes, a: dict[str, Array], prior: Prior) -> None:
     axes.legend(fontsize=6)
 
 
-def shown_as(a: dict[str, Array], parameters: int) -> dict[str, tuple[Array, _draw.Colour]]:
+def posteriors(a: dict[str, Array], parameters: int) -> dict[str, tuple[Array, _draw.Colour]]:
     """The first parameters of both posteriors, with their colours."""
     colours = {"snpe_b": _draw.SNPE, "tsnpe": _draw.MODERN}
     return {LABELS[method]: (a[f"{method}.draws"][:, :parameters], colour) for method, colour in colours.items()}
@@ -180,7 +180,7 @@ def full(a: dict[str, Array], prior: Prior) -> Figure:
     """All twelve parameters against each other: the supplementary figure."""
     figure = _draw.sheet(190, 200)
     truth = a.get("truth")
-    _draw.pairs(figure, prior, shown_as(a, prior.n_parameters), truth=truth, image=0, logs=True)
+    _draw.pairs(figure, prior, posteriors(a, prior.n_parameters), truth=truth, image=0, logs=True)
     return figure
 
 

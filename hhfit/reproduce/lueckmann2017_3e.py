@@ -18,8 +18,8 @@ from hhfit.reproduce.lueckmann2017_3a import (
     full,
     infer,
     narrowing,
+    posteriors,
     predictions,
-    shown_as,
     traces_of,
     voltage,
 )
@@ -71,7 +71,7 @@ def _drawn(a: dict[str, Array], prior: Prior) -> Figure:
     left, middle, right = figure.subfigures(1, 3)
     voltage(left, a, "observed")
     few = Prior(prior.names[:3], prior.units[:3], prior.marginals[:3])
-    _draw.pairs(middle, few, shown_as(a, 3), image=0, logs=True)
+    _draw.pairs(middle, few, posteriors(a, 3), image=0, logs=True)
     predictions(right.subplots(), a, "snpe_b")
     return figure
 
