@@ -43,6 +43,7 @@ class MixtureInference(Inference):
         clip: Largest norm of the gradient.
         svi: Whether weights have a distribution (stochastic variational inference) or only values.
         precision: Precision of the weights' prior about zero.
+        pull: Factor of the divergence of the weights' distribution.
         space: ``"natural"``, as published; ``"truncated"``, where Gaussians are cut off at the prior's bounds; or
             ``"probit"``, where there are none.
         thin: Whether parameters that a classifier of failures gives no hope of a usable simulation are left out.
@@ -58,6 +59,7 @@ class MixtureInference(Inference):
     clip: float = 5.0
     svi: bool = True
     precision: float = 0.01
+    pull: float = 1.0
     space: str = "natural"
     thin: bool = True
     lost_mass: float = 1e-3

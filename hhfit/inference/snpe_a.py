@@ -73,7 +73,7 @@ class Inference(MixtureInference):
             lambda net, rows, noise: -(w[rows] * net.log_prob(y[rows], x[rows], noise)).mean(),
             len(x),
             anchor=_mixtures.broad(weights, self.precision),
-            pull=1.0,
+            pull=self.pull,
             how=self,
             seed=train_seed,
             progress=lambda done, total, note: journal.progress(stage, done, total, note),

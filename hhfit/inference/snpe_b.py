@@ -54,7 +54,6 @@ class Inference(MixtureInference):
             observation, whose weights are large.
         bandwidth: Its bandwidth; 1 is how far most features of the newest round are from the observation, in root mean
             square.
-        pull: Factor of the divergence of the network's weights.
         least_effective: Least share of effective draws that is taken as it is.
 
     Source:

@@ -85,7 +85,7 @@ class Inference(MixtureInference):
             loss,
             len(x),
             anchor=_mixtures.broad(weights, self.precision),
-            pull=1.0,
+            pull=self.pull,
             how=self,
             seed=train_seed,
             progress=lambda done, total, note: journal.progress(stage, done, total, note),

@@ -20,7 +20,7 @@ SINGLES = range(1, 6)
 """Rounds with one Gaussian, before a last one with two."""
 METHODS: dict[str, dict[str, Any]] = {
     "snpe_a": {},
-    "snpe_b": {"defensive": 0.1, "pull": 0.1, "freedom": np.inf},
+    "snpe_b": {"defensive": 0.1, "freedom": np.inf},
 }
 LABELS = {"snpe_a": "CDE-LFI (SNPE-A)", "snpe_b": "SNPE (SNPE-B)"}
 X_O = np.zeros(1)
@@ -66,7 +66,8 @@ def _series(work: Work, reference: Mixture, method: str, seed: int, epochs: int)
         journal = Heard(f"{method}, seed {seed}", lambda *_: None)
         journal.arrays = {f"round-{r:02d}": known[f"round-{r:02d}"] for r in range(1, k)}
         settings = AS_PUBLISHED.get(method, {}) | METHODS[method] | ({"singles": k} if method == "snpe_b" else {})
-        settings |= {"components": 2, "hidden": (20,), "epochs": epochs, "batch": 50, "rate": work.size(2, 1) * 1e-3}
+        settings |= {"components": 2, "hidden": (20,), "epochs": epochs, "batch": 50, "pull": 0.1}
+        settings |= {"rate": work.size(2, 1) * 1e-3}
         budget = Budget(1000 * k + 2000, k + 1, 2000)
         algorithm = inference.get(method, budget, **settings)
         work.count(3000 if k == 1 else budget.simulations - 1000 * (k - 1))

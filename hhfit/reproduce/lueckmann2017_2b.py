@@ -47,9 +47,9 @@ def _image(work: Work, fork: Mixture) -> Parts:
 
 def _three(work: Work, fork: Mixture, method: str, epochs: int) -> Parts:
     """Proposals and posterior of three rounds; NaN from where the division failed."""
-    settings = {"components": 2, "hidden": (20,), "epochs": epochs, "batch": 50}
+    settings = {"components": 2, "hidden": (20,), "epochs": epochs, "batch": 50, "pull": 0.1}
     if method == "snpe_b":
-        settings |= {"singles": 1, "defensive": 0.0, "pull": 0.1, "freedom": np.inf}
+        settings |= {"singles": 1, "defensive": 0.0, "freedom": np.inf}
     found = np.full((3, len(_THETA)), np.nan)
     draws = np.full((4000, 1), np.nan)
     for attempt in range(10):
