@@ -24,6 +24,7 @@ def reproduce(
         str,
         typer.Option(metavar="DIR", envvar="HHFIT_RECORDINGS", help="Allen recordings; figures that need them wait."),
     ] = "",
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Figures made at a time; 0 for one per core.")] = 0,
 ) -> None:
     """Simulate, infer and draw a paper's figures again, with a table of expected and found numbers.
 
@@ -42,7 +43,14 @@ def reproduce(
     try:
         with bars() as progress:
             made = papers.run(
-                paper, figure or [], out=out, quick=quick, seed=seed, recordings=recordings, progress=progress
+                paper,
+                figure or [],
+                out=out,
+                quick=quick,
+                seed=seed,
+                recordings=recordings,
+                workers=workers,
+                progress=progress,
             )
             for done in made:
                 for row in done.rows:

@@ -1,13 +1,15 @@
 """Which figures there are, and how one is made."""
 
 import importlib
+import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from hhfit.errors import InputError
 from hhfit.plots import save as save_image
-from hhfit.reproduce import _store
+from hhfit.reproduce import _store, _together
 from hhfit.reproduce._store import Finished
 from hhfit.reproduce._work import Progress, Work, ignore
 
@@ -64,9 +66,10 @@ def run(
     quick: bool = False,
     seed: int = 0,
     recordings: str | Path = "",
+    workers: int = 1,
     progress: Progress = ignore,
 ) -> Iterator[Finished]:
-    """Reproduce figures one after the other; those that ``out`` holds with the same budget and seed are not run again.
+    """Reproduce figures; those that ``out`` holds with the same budget and seed are not run again.
 
     Args:
         paper: One of ``PAPERS``.
@@ -75,6 +78,8 @@ def run(
         quick: Use the small budget.
         seed: Same seed, same figures.
         recordings: Folder of Allen recordings; when empty, figures that need them are left out.
+        workers: Figures made at a time, each in a process of its own; with one, all are made in this process. 0 for one
+            per core.
         progress: Called as ``progress(stage, done, total, note)``.
 
     Yields:
@@ -90,21 +95,23 @@ def run(
             raise InputError(f"{paper} {needing[0]} needs recordings of the Allen Institute; pass --recordings")
         names = [name for name in names if name not in needing]
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        known = _store.load(folder, paper, name)
-        if known is None or (known.quick, known.seed) != (quick, seed):
-            work = _bench(folder, paper, name, quick, seed, Path(recordings), progress=progress)
-            known = _make(folder, paper, name, work)
-        order = [(each, figure) for each, titles in PAPERS.items() for figure in titles]
+    make = partial(_finished, folder=folder, paper=paper, quick=quick, seed=seed, recordings=Path(recordings))
+    order = [(each, figure) for each, titles in PAPERS.items() for figure in titles]
+    for finished in _together.each(make, names, workers or len(os.sched_getaffinity(0)), progress):
         (folder / _store.TABLE).write_text(_store.table(_store.stored(folder, order)), encoding="utf-8")
-        yield known
+        yield finished
 
 
-def _bench(
-    folder: Path, paper: str, name: str, quick: bool, seed: int, recordings: Path, *, progress: Progress
-) -> Work:
+def _finished(
+    name: str, progress: Progress, *, folder: Path, paper: str, quick: bool, seed: int, recordings: Path
+) -> Finished:
+    """A figure, made unless the folder holds it with this budget and seed."""
+    known = _store.load(folder, paper, name)
+    if known is not None and (known.quick, known.seed) == (quick, seed):
+        return known
     parts = folder / "parts" / f"{paper}-{name}-{'quick' if quick else 'full'}-{seed}"
-    return Work(parts, quick, seed, lambda stage, *rest: progress(f"{name}: {stage}", *rest), recordings)
+    work = Work(parts, quick, seed, lambda stage, *rest: progress(f"{name}: {stage}", *rest), recordings)
+    return _make(folder, paper, name, work)
 
 
 def _make(folder: Path, paper: str, name: str, work: Work) -> Finished:
