@@ -135,9 +135,9 @@ def _drawn(a: dict[str, Array]) -> Figure:
         axes.set(ylim=(-0.1, 2.5), ylabel="density")
     left.set_title("true posterior")
     rounds = [k + 1 for k in SINGLES]
-    for method, colour in (("snpe_b", _draw.SNPE), ("snpe_a", _draw.CDE)):
+    for method, colour, size in (("snpe_b", _draw.SNPE, 6), ("snpe_a", _draw.CDE, 3)):
         share = 100 * np.isfinite(a[f"{method}.kl"]).mean(axis=0)
-        middle.plot(rounds, share, "o-", ms=3, color=colour, label=LABELS[method])
+        middle.plot(rounds, share, "o-", ms=size, color=colour, label=LABELS[method])
     middle.set(xlabel="# of rounds", ylabel="% completed runs", ylim=(0, 105), xticks=rounds)
     middle.legend(fontsize=6, loc="lower left")
     for row, style, label in ((0, ":", "round 2"), (1, "--", "round 6")):
