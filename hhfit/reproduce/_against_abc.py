@@ -182,7 +182,8 @@ def drawn(arrays: dict[str, Array]) -> Figure:
     axes = left.subplots()
     for method, label in LABELS.items():
         n, score = arrays[f"{method}.n"], arrays[f"{method}.score"]
-        axes.plot(n, score, "o-", ms=4, color=COLOURS[method], label=label)
+        failed = "" if np.isfinite(score).any() else ": failed"
+        axes.plot(n, score, "o-", ms=4, color=COLOURS[method], label=label + failed)
     axes.set_xscale("log")
     axes.set_xlabel("simulations")
     axes.set_ylabel(str(arrays["problem.metric"]))

@@ -139,7 +139,9 @@ def test_divisions_that_all_fail_are_a_result(tmp_path, monkeypatch):
     arrays = found | {f"problem.{name}": value for name, value in names.items()}
     arrays |= {"problem.names": np.array(["theta"]), "problem.metric": np.array("KL [nat]")}
     left, right = _against_abc.drawn(arrays).subfigs
-    assert {line.get_label() for line in left.axes[0].lines} == set(_against_abc.LABELS.values())
+    assert {line.get_label() for line in left.axes[0].lines} == set(
+        (_against_abc.LABELS | {"snpe_a": "SNPE-A: failed"}).values()
+    )
     assert {text.get_text() for text in right.axes[0].get_legend().get_texts()} == {
         "SMC ABC",
         "TSNPE (modern)",
