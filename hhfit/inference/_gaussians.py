@@ -74,6 +74,12 @@ class Gaussians:
         mean, covariance = self.moments()
         return Gaussians(np.ones(1), mean[None], np.linalg.inv(covariance)[None])
 
+    def without(self, least: float) -> "Gaussians":
+        """The components whose weight is at least ``least``; the largest always stays."""
+        kept = self.weight >= min(least, self.weight.max())
+        weight = self.weight[kept]
+        return Gaussians(weight / weight.sum(), self.mean[kept], self.precision[kept], self.freedom)
+
     def tailed(self, freedom: float) -> "Gaussians":
         """Student-t distributions in place of the Gaussians."""
         return Gaussians(self.weight, self.mean, self.precision, freedom)

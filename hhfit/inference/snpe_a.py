@@ -22,8 +22,9 @@ class Inference(MixtureInference):
     """One Gaussian per round, a mixture in the last round only; every round learns from its own simulations.
 
     A posterior that one Gaussian cannot hold is beyond it: the next proposal is the Gaussian of the same moments, and
-    where the division leaves no positive precision the fit ends with a message that says so. Rows that failed are left
-    out, which needs no correction when failing is a matter of the response. Features keep the scale of the first round:
+    where the division leaves no positive precision the fit ends with a message that says so. Components that the network
+    does not use, whose weight is below ``least_weight``, are left out before: their shape means nothing, and most are so
+    wide that the division fails. Rows that failed are left out, which needs no correction when failing is a matter of the response. Features keep the scale of the first round:
     scaled anew, a few hundred simulations of a later round are learned by heart, and the posterior gets far too narrow.
 
     As published, Gaussians are fitted to draws that lie inside the prior's bounds and are cut off there afterwards,
@@ -31,9 +32,15 @@ class Inference(MixtureInference):
     of them, which is exact; the division stays what it is, since both of its terms are cut off alike. It fails sooner
     where a parameter is hardly informed, since a flat posterior then has a precision near zero.
 
+    Args:
+        least_weight: Least weight of a component that is divided.
+
     Source:
-        Papamakarios & Murray 2016 (arXiv 1605.06376), algorithms 1 and 2.
+        Papamakarios & Murray 2016 (arXiv 1605.06376), algorithms 1 and 2; least weight as in the authors' scripts (delfi
+        took 0.05).
     """
+
+    least_weight: float = 1e-3
 
     def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:
         return density.projected()
@@ -80,7 +87,7 @@ class Inference(MixtureInference):
         )
         q = network.at(scores(x_o[None])[0])
         where = f"snpe_a, round {number}"
-        posterior = q if proposal is None else corrected(q, proposal, place.precision, where)
+        posterior = q if proposal is None else corrected(q.without(self.least_weight), proposal, place.precision, where)
         kept = {f"net.{name}": value for name, value in network.weights().items()}
         log = outcomes(simulations) | {"trained_on": len(x), "epochs": self.epochs, "training_loss": loss}
         log |= {"effective_sample_size": effective(weight[usable]), "seconds": time.monotonic() - started}

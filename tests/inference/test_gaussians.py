@@ -68,6 +68,17 @@ def test_quotient_that_is_no_gaussian_is_refused():
         corrected(wide, narrow, np.zeros((2, 2)), "snpe_a, round 2")
 
 
+def test_components_that_nothing_is_left_of_are_not_divided():
+    proposal = Gaussians(np.ones(1), np.zeros((1, 1)), np.array([[[4.0]]]))
+    q = Gaussians(np.array([0.6, 1e-4, 0.3999]), np.zeros((3, 1)), np.array([5.0, 1.0, 6.0])[:, None, None])
+    with pytest.raises(InferenceError, match="eigenvalue -3"):
+        corrected(q, proposal, np.zeros((1, 1)), "")
+    kept = q.without(1e-3)
+    assert kept.weight == pytest.approx([0.6 / 0.9999, 0.3999 / 0.9999])
+    assert corrected(kept, proposal, np.zeros((1, 1)), "").precision.ravel() == pytest.approx([1.0, 2.0])
+    assert q.without(0.9).precision.ravel() == pytest.approx([5.0])
+
+
 def test_tilted_mixture_is_normalised():
     q = mixture(4)
     proposal = narrowed(Gaussians(np.ones(1), np.array([[0.4, 0.1]]), np.array([[[3.0, 0.4], [0.4, 0.2]]])), np.eye(2))
