@@ -22,10 +22,11 @@ class Inference(MixtureInference):
     """One Gaussian per round, a mixture in the last round only; every round learns from its own simulations.
 
     A posterior that one Gaussian cannot hold is beyond it: the next proposal is the Gaussian of the same moments, and
-    where the division leaves no positive precision the fit ends with a message that says so. Components that the network
-    does not use, whose weight is below ``least_weight``, are left out before: their shape means nothing, and most are so
-    wide that the division fails. Rows that failed are left out, which needs no correction when failing is a matter of the response. Features keep the scale of the first round:
-    scaled anew, a few hundred simulations of a later round are learned by heart, and the posterior gets far too narrow.
+    where the division leaves no positive precision the fit ends with a message that says so. Components that the
+    network does not use, whose weight is below ``least_weight``, are left out before: their shape means nothing, and
+    most are so wide that the division fails. Rows that failed are left out, which needs no correction when failing is a
+    matter of the response. Features keep the scale of the first round: scaled anew, a few hundred simulations of a
+    later round are learned by heart, and the posterior gets far too narrow.
 
     As published, Gaussians are fitted to draws that lie inside the prior's bounds and are cut off there afterwards,
     which makes a posterior at a bound too narrow. With ``space="truncated"`` they are learned as what the bounds leave
@@ -36,8 +37,8 @@ class Inference(MixtureInference):
         least_weight: Least weight of a component that is divided.
 
     Source:
-        Papamakarios & Murray 2016 (arXiv 1605.06376), algorithms 1 and 2; least weight as in the authors' scripts (delfi
-        took 0.05).
+        Papamakarios & Murray 2016 (arXiv 1605.06376), algorithms 1 and 2; least weight as in the authors' scripts
+        (0.05 in delfi).
     """
 
     least_weight: float = 1e-3
