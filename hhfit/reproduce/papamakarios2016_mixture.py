@@ -18,7 +18,7 @@ def run(work: Work) -> Result:
     reference, x_o = Mixture(box(1, 10.0)), np.zeros(1)
     exact = reference.sample(x_o, 4000, 1)
     score = kl(exact, reference.log_likelihood(exact, x_o))
-    settings = {"hidden": (20,), "batch": 50}
+    settings = {"hidden": (20,), "batch": 100}
     problem = Problem(
         reference.prior,
         reference.simulate,
@@ -31,7 +31,10 @@ def run(work: Work) -> Result:
         settings,
         exact=exact,
     )
-    what = "One parameter, x = theta + noise of sd 1 or 0.1 in equal parts, x_o = 0; red is the exact posterior."
+    what = (
+        "One parameter, x = theta + noise of sd 1 or 0.1 in equal parts, x_o = 0; red is the exact posterior. Every "
+        "round has the last one's minibatch of 100 (published: 50 in the others)."
+    )
     return result(work, problem, what, _floor)
 
 
