@@ -4,29 +4,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import Manager
-from queue import Queue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from joblib import Parallel, delayed
 
 from hhfit.reproduce._work import Progress
 
 T = TypeVar("T")
-
-
-class Relay:
-    """Sends progress to the process that shows it.
-
-    Args:
-        queue: What that process listens to.
-    """
-
-    def __init__(self, queue: Queue[tuple[Any, ...]]) -> None:
-        self._queue = queue
-
-    def __call__(self, stage: str, done: float, total: float, note: str) -> None:
-        """Say how far a stage has come."""
-        self._queue.put((stage, done, total, note))
 
 
 def each(make: Callable[[str, Progress], T], names: Sequence[str], workers: int, progress: Progress) -> Iterator[T]:
@@ -47,8 +31,8 @@ def each(make: Callable[[str, Progress], T], names: Sequence[str], workers: int,
 
 
 @contextmanager
-def _relayed(progress: Progress) -> Iterator[Relay]:
-    """What other processes say, passed on as long as the block runs."""
+def _relayed(progress: Progress) -> Iterator[Progress]:
+    """Progress that other processes may call; it is shown by this one as long as the block runs."""
 
     def listen() -> None:
         while said := queue.get():
@@ -59,7 +43,7 @@ def _relayed(progress: Progress) -> Iterator[Relay]:
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
         try:
-            yield Relay(queue)
+            yield lambda *said: queue.put(said)
         finally:
             queue.put(())
             listener.join()
