@@ -41,11 +41,11 @@ class Inference(FlowInference):
         Greenberg et al. 2019 (arXiv 1905.07488), equation 6; likelihood of prior simulations as in section 3.4 there.
     """
 
-    atoms: int = 10
+    atoms: int = 5
     anchor: float = 1.0
     batch: int = 100
     steps: int = 8000
-    steps_between: int = 2000
+    steps_between: int = 1000
 
     def __post_init__(self) -> None:
         if self.atoms < 2:
