@@ -40,7 +40,7 @@ def run(work: Work) -> Result:
 def _terms(work: Work, rounds: int) -> Parts:
     toy = LinearGaussian(normal(np.array([5.0]), np.eye(1)), sd=np.sqrt(0.1))
     settings = {"components": 1, "hidden": (2,), "epochs": 50}
-    settings |= {"defensive": 0.0, "freedom": np.inf, "pull": 1.0, "accumulate": False, "kernel": "none"}
+    settings |= {"defensive": 0.0, "freedom": np.inf, "pull": 1.0}
     budget = Budget(2000 * rounds, rounds)
     fitted = work.fit("SNPE-B", "snpe_b", toy.prior, toy.simulate, np.zeros(1), budget, seed=1, **settings)
     kept = [fitted.journal.arrays[f"round-{r:02d}"] for r in range(1, rounds + 1)]
