@@ -88,11 +88,12 @@ def attribute(
 
 
 def hidden_inputs(scaling: Scaling, groups: list[Array], n_columns: int) -> Array:
-    """Network inputs that belong to each group of columns, shape ``(G, inputs)``."""
-    others, samples = scaling.sampled.others(n_columns), scaling.sampled.columns.ravel()
+    """Network inputs that belong to each group of columns, shape ``(G, inputs)``; a rest belongs to its samples."""
+    samples = scaling.sampled.columns.ravel()
+    features = np.concatenate([scaling.sampled.others(n_columns), scaling.sampled.columns[:, :1].ravel()])
     table = []
     for columns in groups:
-        own = np.isin(others, columns)
+        own = np.isin(features, columns)
         table.append(np.concatenate([own, own, own, np.isin(samples, columns)]))
     return np.array(table)
 

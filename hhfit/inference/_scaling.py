@@ -8,8 +8,12 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.sampled import NOTHING, Sampled
 
-_NUMBERS = ("centre", "width", "levels", "volts")
+_NUMBERS = ("centre", "width", "levels")
 _LEVELS = np.linspace(0.0, 1.0, 65)
+_STILL = 5
+"""Fewest samples before the input first changes that a sweep's rest is taken from."""
+_SMALL = 5.0
+"""Size of a subthreshold response [mV], up to which distances from rest are told apart best."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,39 +22,36 @@ class Scaling:
 
     Every feature enters three times: as ``asinh`` of its robust z-score, which keeps resolution at the centre and tames
     the tails; as the normal score of its rank, which spreads values however they are distributed; and as a mark that
-    it is undefined. Samples of sweeps follow, all on one scale.
+    it is undefined. The rest of every sampled sweep is such a feature, and its samples follow as ``asinh`` of how far
+    they are from it: resting potentials differ by tens of millivolts and spikes rise by a hundred, beside which the
+    few millivolts of a subthreshold response, which tell of the leak, would be lost.
 
     Args:
         centre: Median of every feature, shape ``(F,)``.
         width: Half of its interquartile range, or its sd where that is zero, shape ``(F,)``.
         levels: Its quantiles at 65 equal steps, shape ``(F, 65)``.
-        volts: Mean and sd of all samples, shape ``(2,)``.
         sampled: Which columns are samples.
     """
 
     centre: Array
     width: Array
     levels: Array
-    volts: Array
     sampled: Sampled
 
     @classmethod
     def of(cls, x: Array, sampled: Sampled = NOTHING) -> "Scaling":
         """The map fitted to features ``(N, F)``, undefined values left out."""
-        samples = x[:, sampled.columns.ravel()]
-        volts = np.array([np.nanmean(samples), np.nanstd(samples) or 1.0]) if samples.size else np.array([0.0, 1.0])
-        x = x[:, sampled.others(x.shape[1])]
+        x, _ = _apart(x, sampled)
         if not x.shape[1]:
-            return cls(np.zeros(0), np.zeros(0), np.zeros((0, len(_LEVELS))), volts, sampled)
+            return cls(np.zeros(0), np.zeros(0), np.zeros((0, len(_LEVELS))), sampled)
         columns = [column[np.isfinite(column)] for column in x.T]
         columns = [column if len(column) else np.zeros(1) for column in columns]
         quartiles = np.array([np.quantile(column, [0.25, 0.5, 0.75]) for column in columns])
         half = (quartiles[:, 2] - quartiles[:, 0]) / 2
         spread = np.array([column.std() for column in columns])
         width = np.where(half > 1e-6 * spread, half, np.where(spread > 0, spread, 1.0))
-        return cls(
-            quartiles[:, 1], width, np.array([np.quantile(column, _LEVELS) for column in columns]), volts, sampled
-        )
+        levels = np.array([np.quantile(column, _LEVELS) for column in columns])
+        return cls(quartiles[:, 1], width, levels, sampled)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> "Scaling":
@@ -68,22 +69,36 @@ class Scaling:
 
     @property
     def inputs(self) -> int:
-        """Network inputs per observation before its samples: 3 per feature, the first two thirds may be NaN."""
+        """Network inputs per observation before its samples: 3 per feature or rest, the first two thirds may be NaN."""
         return 3 * len(self.centre)
 
     def __call__(self, x: Array) -> Array:
         """Network inputs of features ``(N, F)``, shape ``(N, inputs + S L)``; NaN where undefined."""
         from scipy.special import ndtri
 
-        x = np.where(np.isfinite(x), x, np.nan)
-        samples = (x[:, self.sampled.columns.ravel()] - self.volts[0]) / self.volts[1]
-        x = x[:, self.sampled.others(x.shape[1])]
+        x, away = _apart(np.where(np.isfinite(x), x, np.nan), self.sampled)
+        samples = np.arcsinh(away / _SMALL)
         if not x.shape[1]:
             return samples.astype(np.float32)
         score = np.arcsinh((x - self.centre) / self.width)
         rank = np.stack([_rank(column, levels) for column, levels in zip(x.T, self.levels, strict=True)], axis=1)
         normal = ndtri(0.005 + 0.99 * rank)
         return np.concatenate([score, normal, np.isnan(x), samples], axis=1).astype(np.float32)
+
+
+def _apart(x: Array, sampled: Sampled) -> tuple[Array, Array]:
+    """Features and rests of sweeps, shape ``(N, F + S)``, and distances of samples from them, shape ``(N, S L)``.
+
+    The rest of a sweep is the median of its samples before the known input first changes; of all of them where the
+    input changes from the start on.
+    """
+    samples = x[:, sampled.columns]
+    still = np.logical_and.accumulate(sampled.inputs == sampled.inputs[:, :1], axis=1)
+    still[still.sum(axis=1) < _STILL] = True
+    rests = [np.median(samples[:, s, row], axis=1) for s, row in enumerate(still)]
+    rest = np.stack(rests, axis=1) if rests else np.zeros((len(x), 0))
+    away = (samples - rest[..., None]).reshape(len(x), -1)
+    return np.concatenate([x[:, sampled.others(x.shape[1])], rest], axis=1), away
 
 
 def _rank(column: Array, levels: Array) -> Array:

@@ -43,11 +43,12 @@ def run(work: Work) -> Result:
     traces = [ONE.run(np.array([[gain]]), np.random.default_rng(1))[0] for gain in (0.98, 1.1)]
     arrays |= {"good": thin(traces[0]), "bad": thin(traces[1]), "end": np.array([trace[-1] for trace in traces])}
     caption = (
-        f"Share of failed simulations in {ROUNDS} rounds of {n} with one Gaussian, also as the proposal, and 50 units. Which version of the "
-        "model is printed was not found: both are shown, one parameter (bad: last value above 100) and two (bad: last "
-        "value beyond 1000, tau may be negative). The observation is a simulation of the truth. The estimator of the "
-        "paper's classifier was not found; ours are five small networks trained on all rows so far, which may cost 0.1 "
-        "% of the usable simulations. With one parameter the share under the prior has a closed form, which is judged."
+        f"Share of failed simulations in {ROUNDS} rounds of {n} with one Gaussian, also as the proposal, and 50 units. "
+        "Which version of the model is printed was not found: both are shown, one parameter (bad: last value above "
+        "100) and two (bad: last value beyond 1000, tau may be negative). The observation is a simulation of the "
+        "truth. The estimator of the paper's classifier was not found; ours are five small networks trained on all "
+        "rows so far, which may cost 0.1 % of the usable simulations. With one parameter the share under the prior has "
+        "a closed form, which is judged."
     )
     return Result(caption, _rows(arrays), arrays)
 

@@ -12,7 +12,7 @@ from hhfit import __version__
 from hhfit.errors import InputError
 from hhfit.run import _files
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the layout and of what recorded arrays mean; another one is refused."""
 NAMES = (
     "fit.toml",

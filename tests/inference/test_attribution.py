@@ -55,4 +55,4 @@ def test_samples_and_features_are_hidden_by_their_columns():
     sampled = Sampled(np.array([[1, 2], [4, 5]]), np.zeros((2, 2)), units=4, stride=1)
     scaling = Scaling.of(np.random.default_rng(0).random((50, 6)), sampled)
     hidden = hidden_inputs(scaling, [np.array([0, 3]), np.array([1, 2, 4, 5])], 6)
-    assert hidden.astype(int).tolist() == [[1] * 6 + [0] * 4, [0] * 6 + [1] * 4]
+    assert hidden.astype(int).tolist() == [[1, 1, 0, 0] * 3 + [0] * 4, [0, 0, 1, 1] * 3 + [1] * 4]

@@ -6,6 +6,7 @@ from hhfit.inference import _shifts, _splines
 from hhfit.inference._density import Density
 from hhfit.inference._flows import Flows, Shape, initial
 from hhfit.inference._scaling import Scaling
+from hhfit.sampled import Sampled
 
 
 def raw(seed, shape, size=2.0):
@@ -162,3 +163,22 @@ def test_scaling_keeps_order_and_marks_the_undefined():
     assert (np.diff(z[11:, 0][order]) > 0).all()
     assert (np.diff(z[11:, 3][order]) >= 0).all()
     assert np.abs(z[11:]).max() < 15
+
+
+def test_samples_are_told_apart_from_their_sweeps_rest_beside_spikes():
+    rng = np.random.default_rng(0)
+    command = np.zeros((2, 40))
+    command[:, 10:30] = 1.0
+    rest, gain = rng.uniform(-90, -40, 300), rng.uniform(0, 5, 300)
+    sweeps = rest[:, None, None] + gain[:, None, None] * command + 0.01 * rng.standard_normal((300, 2, 40))
+    sweeps[::3, :, 20:22] = 40.0
+    x = np.concatenate([rng.standard_normal((300, 1)), sweeps.reshape(300, -1)], axis=1)
+    scaling = Scaling.of(x, Sampled(1 + np.arange(80).reshape(2, 40), command, units=4, stride=1))
+    inputs = scaling(x)
+    assert scaling.inputs == 9
+    assert inputs.shape == (300, 89)
+    np.testing.assert_allclose(scaling.centre[1:], np.median(rest), atol=0.1)
+    assert np.corrcoef(inputs[:, 9 + 15], gain)[0, 1] > 0.95
+    assert abs(np.corrcoef(inputs[:, 9 + 15], rest)[0, 1]) < 0.2
+    x[0, 5] = np.nan
+    assert np.isnan(scaling(x)[0, [1, 4]]).tolist() == [True, True]
