@@ -165,6 +165,8 @@ def _bars(axes: Axes, a: dict[str, Array], prior: Prior) -> None:
     for shift, (method, colour, label) in zip((-0.28, 0.0, 0.28), methods, strict=True):
         axes.bar(np.arange(12) + shift, errors(a, method)[order], 0.26, color=colour, label=label)
     axes.set_xticks(range(12), [prior.names[p] for p in order], rotation=60, ha="right", fontsize=6)
+    axes.set_yscale("symlog", linthresh=1.0)
+    axes.set_ylim(0, None)
     axes.set_ylabel("|estimate - truth| / sd of SNPE")
     axes.legend(fontsize=6)
 
