@@ -34,8 +34,9 @@ def run(work: Work) -> Result:
         "own prior; the paper compares with a Gibbs sampler under another prior, shown in the table only. SNPE-B: 5 "
         "rounds, 50 units, one Gaussian; SNPE-A: 3 rounds. Which run is printed, and its epochs, were not found. "
         "In ten dimensions SNPE-B's weights are worth few draws, which limits it; the other methods need no weights. "
-        "With heavy-tailed proposals and simulations of all rounds they would be worth thousands, but the network would "
-        "have all of the prior to learn, and is then as far off as one that has seen 25,000 simulations of the prior."
+        "With heavy-tailed proposals and simulations of all rounds they would be worth thousands, but the network "
+        "would have all of the prior to learn, and is then as far off as one that has seen 25,000 simulations of "
+        "the prior."
     )
     return Result(caption, _rows(arrays, seen.x_o), arrays)
 
