@@ -38,7 +38,8 @@ def run(work: Work) -> Result:
     arrays["truth"] = cell.truth
     caption = (
         f"Twelve parameters, log-uniform priors; the network reads potential and current every 0.2 ms, {STRIDE} "
-        f"samples at a time (the paper: one), no other feature; {n:,} simulations in one round. "
+        "samples at a time (the paper: one), and the potential at rest, from which all others are taken (the paper: "
+        f"as they are); {n:,} simulations in one round. Every simulation begins at E_leak. "
         "Abscissas are the prior's ranges, logarithmic. Input and observations are the paper's (seeds 3 and 42); the "
         "observation of 60 ms is a simulation of its own. The density is a mixture of spline flows, that of the paper "
         "one Gaussian; the settings of the printed panel were not found. Panel B is a drawing of the network."
