@@ -279,8 +279,14 @@ def scored(arrays: Mapping[str, Array], x: Array, x_o: Array, *, anew: bool = Tr
         return Scores.of(x, x_o), {}
     old = Scores.from_arrays(arrays)
     new = old.of_round(x, x_o) if anew else old
+    return new, carried(arrays, new)
+
+
+def carried(arrays: Mapping[str, Array], new: Scores) -> dict[str, Array]:
+    """Weights, by name, of the network that a round recorded, as the same function of other scores."""
+    old = Scores.from_arrays(arrays)
     weights = {name[4:]: value for name, value in arrays.items() if name.startswith("net.")}
-    return new, _mixtures.rescaled(weights, (new.mean - old.mean) / old.sd, new.sd / old.sd)
+    return _mixtures.rescaled(weights, (new.mean - old.mean) / old.sd, new.sd / old.sd)
 
 
 def draw_inside(

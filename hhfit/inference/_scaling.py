@@ -41,7 +41,7 @@ class Scaling:
     @classmethod
     def of(cls, x: Array, sampled: Sampled = NOTHING) -> "Scaling":
         """The map fitted to features ``(N, F)``, undefined values left out."""
-        x, _ = _apart(x, sampled)
+        x = _with_rests(x, sampled)
         if not x.shape[1]:
             return cls(np.zeros(0), np.zeros(0), np.zeros((0, len(_LEVELS))), sampled)
         columns = [column[np.isfinite(column)] for column in x.T]
@@ -76,8 +76,11 @@ class Scaling:
         """Network inputs of features ``(N, F)``, shape ``(N, inputs + S L)``; NaN where undefined."""
         from scipy.special import ndtri
 
-        x, away = _apart(np.where(np.isfinite(x), x, np.nan), self.sampled)
-        samples = np.arcsinh(away / _SMALL)
+        columns = self.sampled.columns
+        x = np.where(np.isfinite(x), x, np.nan)
+        samples, x = x[:, columns], _with_rests(x, self.sampled)
+        rests = x[:, x.shape[1] - len(columns) :, None]
+        samples = np.arcsinh((samples - rests) / _SMALL).reshape(len(x), columns.size)
         if not x.shape[1]:
             return samples.astype(np.float32)
         score = np.arcsinh((x - self.centre) / self.width)
@@ -86,19 +89,16 @@ class Scaling:
         return np.concatenate([score, normal, np.isnan(x), samples], axis=1).astype(np.float32)
 
 
-def _apart(x: Array, sampled: Sampled) -> tuple[Array, Array]:
-    """Features and rests of sweeps, shape ``(N, F + S)``, and distances of samples from them, shape ``(N, S L)``.
+def _with_rests(x: Array, sampled: Sampled) -> Array:
+    """Features and then the rest of every sweep, shape ``(N, F + S)``.
 
     The rest of a sweep is the median of its samples before the known input first changes; of all of them where the
     input changes from the start on.
     """
-    samples = x[:, sampled.columns]
     still = np.logical_and.accumulate(sampled.inputs == sampled.inputs[:, :1], axis=1)
     still[still.sum(axis=1) < _STILL] = True
-    rests = [np.median(samples[:, s, row], axis=1) for s, row in enumerate(still)]
-    rest = np.stack(rests, axis=1) if rests else np.zeros((len(x), 0))
-    away = (samples - rest[..., None]).reshape(len(x), -1)
-    return np.concatenate([x[:, sampled.others(x.shape[1])], rest], axis=1), away
+    rests = [np.median(x[:, own[row]], axis=1) for own, row in zip(sampled.columns, still, strict=True)]
+    return np.column_stack([x[:, sampled.others(x.shape[1])], *rests])
 
 
 def _rank(column: Array, levels: Array) -> Array:

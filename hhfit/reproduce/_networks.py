@@ -5,8 +5,8 @@ import numpy as np
 from hhfit.arrays import Array
 from hhfit.inference._coordinates import Coordinates
 from hhfit.inference._gaussians import Gaussians
-from hhfit.inference._mixture_rounds import Scores
-from hhfit.inference._mixtures import Layout, Network, rescaled
+from hhfit.inference._mixture_rounds import Scores, carried
+from hhfit.inference._mixtures import Layout, Network
 from hhfit.journal import Arrays
 from hhfit.prior import Prior
 
@@ -41,10 +41,7 @@ def divergence(new: Arrays, old: Arrays) -> dict[str, float]:
         ``log_determinants`` log|S_old| - log|S_new|, ``trace`` tr(S_old^-1 S_new) - d, ``means`` the quadratic term,
         and ``total``, half of their sum.
     """
-    now, before = Scores.from_arrays(new), Scores.from_arrays(old)
-    weights = {name[4:]: value for name, value in old.items() if name.startswith("net.")}
-    weights = rescaled(weights, (now.mean - before.mean) / before.sd, now.sd / before.sd)
-    old = {f"net.{name}": value for name, value in weights.items()}
+    old = {f"net.{name}": value for name, value in carried(old, Scores.from_arrays(new)).items()}
     terms = {"log_determinants": 0.0, "trace": 0.0, "means": 0.0}
     for name in new:
         if name.startswith("net.s."):
