@@ -125,11 +125,14 @@ def two_moons(method: str, options: Options) -> Measured:
 
 
 def correlated(method: str, options: Options) -> Measured:
-    """Largest error of mean and covariance in standard errors over seeds, at the observation of peers.md."""
+    """Largest error of mean and covariance in standard errors over seeds, at the observation of peers.md.
+
+    Every fit has draws of its own, so that what 4000 draws are off by is part of the standard errors.
+    """
     problem = references.LinearGaussian(references.normal(np.ones(2), np.array([[1, 0.8], [0.8, 1]])), 1.0)
     x_o, found = np.array([1.5, -1.5]), []
     for number in range(options.observations):
-        theta = fitted(method, problem, x_o, options, options.seed + number)[0].sample(4000, 1)
+        theta = fitted(method, problem, x_o, options, options.seed + number)[0].sample(4000, 1 + number)
         found.append(np.concatenate([theta.mean(axis=0), np.cov(theta.T)[np.triu_indices(2)]]))
     mean, covariance = problem.moments(x_o)
     exact = np.concatenate([mean, covariance[np.triu_indices(2)]])
