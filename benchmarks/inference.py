@@ -7,6 +7,7 @@ A row that cannot be measured has the value null, says why, and does not hold.
 
 import argparse
 import json
+import logging
 import os
 import platform
 import time
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from hhfit import extractors, inference, model, protocol, references
+from hhfit.errors import InferenceError
 from hhfit.inference import Budget
 from hhfit.journal import Memory
 from hhfit.model import Model
@@ -122,6 +124,34 @@ def two_moons(method: str, options: Options) -> Measured:
     settings = {"components": 20, "svi": False} if method in ("snpe_b", "snpe_c_mixture") else {}
     bar = 0.62 if method == "snpe_b" else 0.56
     return compared(method, references.TwoMoons(references.box(2, 1.0)), options, bar, **settings)
+
+
+def beyond(options: Options) -> Measured:
+    """Share of fits of two moons by SNPE-A that say themselves that Gaussians do not do."""
+    problem, said = references.TwoMoons(references.box(2, 1.0)), []
+    for number in range(options.observations):
+        x_o, warned = problem.observation(options.seed + 1 + number), Warned()
+        logging.getLogger("hhfit").addHandler(warned)
+        try:
+            fitted("snpe_a", problem, x_o, options, options.seed + number)
+        except InferenceError as error:
+            warned.texts.append(str(error))
+        finally:
+            logging.getLogger("hhfit").removeHandler(warned)
+        said.append(warned.texts[-1] if warned.texts else "nothing")
+    share = float(np.mean([text.startswith("snpe_a, round") for text in said]))
+    return share, share == 1, "; ".join(said)
+
+
+class Warned(logging.Handler):
+    """Keeps the texts of warnings."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
 
 
 def correlated(method: str, options: Options) -> Measured:
@@ -305,6 +335,7 @@ def rows() -> dict[str, tuple[str, str, Callable[[Options], Measured]]]:
         table[f"linear-gaussian box {m}"] = ("C2ST", bar, lambda o, m=m: linear_gaussian(m, o))
     for m in SEQUENTIAL:
         table[f"correlated prior {m}"] = ("standard errors", "<= 3", lambda o, m=m: correlated(m, o))
+    table["two moons snpe_a"] = ("share of fits", "1: all say that they cannot", beyond)
     for m in ("snpe_b", "snpe_c", "tsnpe"):
         bar = "<= 0.62" if m == "snpe_b" else "<= 0.56"
         table[f"two moons {m}"] = ("C2ST", bar, lambda o, m=m: two_moons(m, o))

@@ -97,6 +97,17 @@ def test_division_that_leaves_no_gaussian_is_reported():
         fit("snpe_a", problem, np.array([0.0]), simulations=400, rounds=4, epochs=20)
 
 
+@pytest.mark.parametrize(
+    ("problem", "beyond"),
+    [(references.TwoMoons(references.box(2, 1.0)), True), (references.LinearGaussian(references.box(2, 1.0)), False)],
+    ids=["moons", "Gaussian"],
+)
+def test_snpe_a_says_when_gaussians_do_not_do(caplog, problem, beyond):
+    x_o = problem.observation(1)
+    fit("snpe_a", problem, x_o, simulations=1000, rounds=1, epochs=60)
+    assert ("Gaussians do not describe the parameters simulated near the observation" in caplog.text) == beyond
+
+
 def test_natural_space_refuses_a_correlated_box():
     prior = Prior(("a", "b"), ("1", "1"), (Marginal("uniform", 0.0, 1.0),) * 2, np.array([[1, 0.5], [0.5, 1]]))
     with pytest.raises(UnsupportedError, match="probit"):
