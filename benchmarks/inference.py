@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any
 
@@ -130,28 +131,18 @@ def beyond(options: Options) -> Measured:
     """Share of fits of two moons by SNPE-A that say themselves that Gaussians do not do."""
     problem, said = references.TwoMoons(references.box(2, 1.0)), []
     for number in range(options.observations):
-        x_o, warned = problem.observation(options.seed + 1 + number), Warned()
-        logging.getLogger("hhfit").addHandler(warned)
+        x_o, heard = problem.observation(options.seed + 1 + number), BufferingHandler(1000)
+        heard.setLevel(logging.WARNING)
+        logging.getLogger("hhfit").addHandler(heard)
         try:
             fitted("snpe_a", problem, x_o, options, options.seed + number)
+            said.append(heard.buffer[-1].getMessage() if heard.buffer else "nothing")
         except InferenceError as error:
-            warned.texts.append(str(error))
+            said.append(str(error))
         finally:
-            logging.getLogger("hhfit").removeHandler(warned)
-        said.append(warned.texts[-1] if warned.texts else "nothing")
+            logging.getLogger("hhfit").removeHandler(heard)
     share = float(np.mean([text.startswith("snpe_a, round") for text in said]))
     return share, share == 1, "; ".join(said)
-
-
-class Warned(logging.Handler):
-    """Keeps the texts of warnings."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
 
 
 def correlated(method: str, options: Options) -> Measured:

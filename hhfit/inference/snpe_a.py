@@ -104,11 +104,8 @@ class Inference(MixtureInference):
         posterior = q if proposal is None else corrected(q.without(self.least_weight), proposal, place.precision, where)
         kept = {f"net.{name}": value for name, value in network.weights().items()}
         log = outcomes(simulations) | {"trained_on": len(x), "epochs": self.epochs, "training_loss": loss}
-        log |= {
-            "misfit": off,
-            "effective_sample_size": effective(weight[usable]),
-            "seconds": time.monotonic() - started,
-        }
+        log |= {"effective_sample_size": effective(weight[usable]), "misfit": off}
+        log |= {"seconds": time.monotonic() - started}
         return kept | scores.arrays() | posterior.arrays("posterior"), log
 
 
@@ -134,8 +131,14 @@ def misfit(
 
     x, y = rows
     ranks = []
-    for row in np.argsort(np.nansum((x - o) ** 2, axis=1))[:_CHECKED]:
+    for row in nearest(x, o)[:_CHECKED]:
         q = network.at(x[row])
         points, weight = draw(q, bounds, _DRAWS, rng)
         ranks.append(softmax(weight)[q.log_prob(points) > q.log_prob(y[row, None])].sum())
     return float(stats.kstest(ranks, "uniform").statistic)
+
+
+def nearest(x: Array, o: Array) -> Array:
+    """Row numbers of inputs ``(N, F)``, nearest to ``(F,)`` first; last those that lack other features than it."""
+    away = np.where(np.isnan(x) == np.isnan(o), np.nan_to_num(x - o), np.inf)
+    return np.argsort((away**2).sum(axis=1), kind="stable")

@@ -8,6 +8,7 @@ import pytest
 from hhfit import inference, plugins, references
 from hhfit.errors import HHFitError, InferenceError, InputError, UnsupportedError
 from hhfit.inference import Budget
+from hhfit.inference.snpe_a import nearest
 from hhfit.journal import Memory
 from hhfit.prior import Marginal, Prior
 
@@ -106,6 +107,12 @@ def test_snpe_a_says_when_gaussians_do_not_do(caplog, problem, beyond):
     x_o = problem.observation(1)
     fit("snpe_a", problem, x_o, simulations=1000, rounds=1, epochs=60)
     assert ("Gaussians do not describe the parameters simulated near the observation" in caplog.text) == beyond
+
+
+def test_rows_that_lack_other_features_than_the_observation_are_far():
+    x = np.array([[0.0, np.nan], [3.0, 0.0], [1.0, 0.0], [np.nan, np.nan]])
+    assert nearest(x, np.array([0.0, 0.0]))[:2].tolist() == [2, 1]
+    assert nearest(x, np.array([2.0, np.nan]))[0] == 0
 
 
 def test_natural_space_refuses_a_correlated_box():
