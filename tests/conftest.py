@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hhfit import report
+
 # A shell has SIGINT ignored in what it runs in the background, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -19,3 +21,9 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder}; set HHFIT_RECORDINGS to their folder")
     return folder
+
+
+@pytest.fixture
+def unillustrated(monkeypatch) -> None:
+    """Fits leave out the report, for tests of what comes before it; others write and read it."""
+    monkeypatch.setattr(report, "write", lambda result, folder: folder / "report.html")

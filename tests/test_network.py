@@ -34,6 +34,9 @@ def cell(resistance: float = 80.0, rest: float = -65.0, seed: int = 1, last: flo
     return Recording(response, protocol, [4, 7], {"name": "rc.csv"})
 
 
+OTHER = cell(120.0, -67.0, seed=2)
+
+
 @pytest.fixture(scope="module")
 def neuron() -> models.Model:
     return models.load("pospischil")
@@ -44,6 +47,29 @@ def trained(neuron, tmp_path_factory):
     """The run that trained the network, and its result."""
     out = tmp_path_factory.mktemp("trained") / "run"
     return out, pipeline.fit(cell(), neuron, SETTINGS, CORRECTIONS, out=out, workers=2)
+
+
+@pytest.fixture(scope="module")
+def untouched(trained):
+    """What the run that trained the network held before others used it."""
+    return contents(trained[0])
+
+
+@pytest.fixture(scope="module")
+def second(trained, untouched, neuron, tmp_path_factory):
+    """The run of another recording that took the network over, its result, and the stages that it went through."""
+    out, told = tmp_path_factory.mktemp("second") / "run", []
+    settings = replace(SETTINGS, network=str(trained[0]), simulations=5000)
+    result = pipeline.fit(
+        OTHER, neuron, settings, CORRECTIONS, out=out, workers=1, progress=lambda *words: told.append(words[0])
+    )
+    return out, result, told
+
+
+@pytest.fixture
+def copied(second, tmp_path):
+    """A copy of that run."""
+    return Path(shutil.copytree(second[0], tmp_path / "copied"))
 
 
 @pytest.fixture
@@ -71,30 +97,27 @@ def simulated(monkeypatch):
     return asked
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_same_recording_gives_the_same_samples(trained, reuse):
     again = reuse(cell())
     np.testing.assert_array_equal(again.samples, trained[1].samples)
     np.testing.assert_array_equal(again.simulations.x, trained[1].simulations.x)
 
 
-def test_second_recording_is_fitted_without_training(trained, reuse, simulated, tmp_path):
-    told = []
-    second = reuse(
-        cell(120.0, -67.0, seed=2), changed={"simulations": 5000}, progress=lambda *words: told.append(words[0])
-    )
-    assert simulated == [240]  # those taken over: none came from the workers
+def test_second_recording_is_fitted_without_training(trained, second):
+    _, result, told = second
     assert not [stage for stage in told if "simulating" in stage or "round 1: training" in stage]
     assert "posterior prediction" in told
-    assert second.checks["calibration"]["n"] > 0
-    np.testing.assert_array_equal(second.simulations.theta, trained[1].simulations.theta)
-    expected = trained[1].posterior.at(second.x_o).sample(50, SETTINGS.seed)
-    np.testing.assert_array_equal(second.samples, expected)
-    assert not np.array_equal(second.samples, trained[1].samples)
+    assert result.checks["calibration"]["n"] > 0
+    np.testing.assert_array_equal(result.simulations.theta, trained[1].simulations.theta)
+    expected = trained[1].posterior.at(result.x_o).sample(50, SETTINGS.seed)
+    np.testing.assert_array_equal(result.samples, expected)
+    assert not np.array_equal(result.samples, trained[1].samples)
 
 
-def test_run_says_where_its_network_came_from(trained, reuse, tmp_path):
-    result = reuse(cell(120.0, -67.0, seed=2))
-    out, source = tmp_path / "again", str(trained[0])
+def test_run_says_where_its_network_came_from(trained, second):
+    out, result, _ = second
+    source = str(trained[0])
     summary = json.loads((out / "summary.json").read_text())
     assert summary["settings"]["network"] == source
     assert summary["rounds"][0]["network"] == source
@@ -107,10 +130,9 @@ def test_run_says_where_its_network_came_from(trained, reuse, tmp_path):
     assert result.model.hash == trained[1].model.hash
 
 
+@pytest.mark.usefixtures("unillustrated")
 @pytest.mark.parametrize("stage", ["sampling the posterior", "posterior prediction", "checking"])
-def test_interrupted_run_resumes_to_the_same_samples_without_its_source(trained, reuse, neuron, tmp_path, stage):
-    other = cell(120.0, -67.0, seed=2)
-    whole = reuse(other, out="whole")
+def test_interrupted_run_resumes_to_the_same_samples_without_its_source(trained, second, neuron, tmp_path, stage):
     source = tmp_path / "source"
     shutil.copytree(trained[0], source)
 
@@ -120,47 +142,41 @@ def test_interrupted_run_resumes_to_the_same_samples_without_its_source(trained,
 
     settings = replace(SETTINGS, network=str(source))
     with pytest.raises(KeyboardInterrupt):
-        pipeline.fit(other, neuron, settings, CORRECTIONS, out=tmp_path / "cut", workers=1, progress=interrupt)
+        pipeline.fit(OTHER, neuron, settings, CORRECTIONS, out=tmp_path / "cut", workers=1, progress=interrupt)
     shutil.rmtree(source)
     resumed = pipeline.resume(tmp_path / "cut", workers=1)
-    np.testing.assert_array_equal(resumed.samples, whole.samples)
+    np.testing.assert_array_equal(resumed.samples, second[1].samples)
 
 
+@pytest.mark.usefixtures("unillustrated")
 @pytest.mark.parametrize("lost", ["rounds/round-01", "simulations/adopted.npz"])
-def test_network_that_was_not_copied_is_copied_on_resume(reuse, tmp_path, simulated, lost):
-    whole = reuse(cell(120.0, seed=2))
-    path = tmp_path / "again" / lost
+def test_network_that_was_not_copied_is_copied_on_resume(second, copied, simulated, lost):
+    path = copied / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    simulated.clear()
-    resumed = pipeline.resume(tmp_path / "again", workers=1)
-    np.testing.assert_array_equal(resumed.samples, whole.samples)
-    assert simulated == [240]
+    resumed = pipeline.resume(copied, workers=1)
+    np.testing.assert_array_equal(resumed.samples, second[1].samples)
+    assert simulated == [240]  # those taken over: none came from the workers
 
 
-def test_lost_network_whose_source_is_gone_is_not_trained_in_silence(trained, neuron, tmp_path):
-    source = tmp_path / "source"
-    shutil.copytree(trained[0], source)
-    settings = replace(SETTINGS, network=str(source))
-    pipeline.fit(cell(), neuron, settings, CORRECTIONS, out=tmp_path / "run", workers=1)
-    shutil.rmtree(source)
-    shutil.rmtree(tmp_path / "run" / "rounds")
+def test_lost_network_whose_source_is_gone_is_not_trained_in_silence(trained, copied, tmp_path):
+    text = (copied / "fit.toml").read_text()
+    (copied / "fit.toml").write_text(text.replace(str(trained[0]), str(tmp_path / "source")))
+    shutil.rmtree(copied / "rounds")
     with pytest.raises(InputError, match="source: holds no run"):
-        pipeline.resume(tmp_path / "run", workers=1)
+        pipeline.resume(copied, workers=1)
 
 
-def test_finished_run_is_opened_again_and_lends_its_network_on(trained, reuse, neuron, tmp_path):
-    second = reuse(cell(120.0, seed=2))
-    again = finished.reopen(tmp_path / "again", workers=1)
-    np.testing.assert_array_equal(again.samples, second.samples)
-    settings = replace(SETTINGS, network=str(tmp_path / "again"))
+@pytest.mark.usefixtures("unillustrated")
+def test_finished_run_is_opened_again_and_lends_its_network_on(trained, second, neuron, tmp_path):
+    again = finished.reopen(second[0], workers=1)
+    np.testing.assert_array_equal(again.samples, second[1].samples)
+    settings = replace(SETTINGS, network=str(second[0]))
     third = pipeline.fit(cell(), neuron, settings, CORRECTIONS, out=tmp_path / "third", workers=1)
     np.testing.assert_array_equal(third.samples, trained[1].samples)
 
 
-def test_source_is_left_as_it_was(trained, reuse):
-    before = contents(trained[0])
-    reuse(cell(120.0, seed=2))
-    assert contents(trained[0]) == before
+def test_source_is_left_as_it_was(trained, second, untouched):
+    assert contents(trained[0]) == untouched
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

@@ -103,12 +103,14 @@ def test_fit_toml_rebuilds_the_same_model(finished):
     assert models.build(table["model"], table["model_name"]).hash == result.model.hash == table["model_hash"]
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_same_seed_gives_the_same_samples_for_any_number_of_workers(finished, recording, neuron, tmp_path):
     again = pipeline.fit(recording, neuron, SETTINGS, CORRECTIONS, out=tmp_path / "run", workers=1)
     np.testing.assert_array_equal(again.samples, finished[1].samples)
     np.testing.assert_array_equal(again.simulations.x, finished[1].simulations.x)
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_another_seed_gives_other_samples(finished, recording, neuron, tmp_path):
     settings = pipeline.replace(SETTINGS, seed=4, rounds=1, simulations=60)
     other = pipeline.fit(recording, neuron, settings, CORRECTIONS, out=tmp_path / "run", workers=1)
@@ -182,6 +184,7 @@ def test_what_may_be_lost_reaches_the_method(recording, neuron, method):
     assert planned.inference(method, settings.budget).lost_mass == 0.02
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_area_is_fitted_on_request(recording, neuron, tmp_path):
     settings = pipeline.replace(SETTINGS, rounds=1, simulations=60)
     result = pipeline.fit(recording, neuron, settings, Corrections(fit_area=True), out=tmp_path / "run", workers=1)
@@ -189,6 +192,7 @@ def test_area_is_fitted_on_request(recording, neuron, tmp_path):
     assert "fitted as a parameter" in result.assumptions[0]
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_simulations_of_an_earlier_fit_begin_a_new_one(finished, recording, neuron, tmp_path):
     out, before = finished
     settings = replace(SETTINGS, simulations=400, seed=8)
