@@ -37,8 +37,8 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         ``effective_sample_size``, ``outcomes``, ``predictive_failed``, ``block``, ``spikes``,
         ``features``, ``validation`` (the same of sweeps that were not fitted, or ``None``),
         ``standardized_distance`` (root sum of squares over features, in prior sd, averaged over
-        draws), ``out_of_distribution``, ``calibration``, ``verdict``. A number that is not
-        defined is ``None``.
+        draws), ``out_of_distribution``, ``calibration``, ``doubts`` (what the method itself said
+        of its last round), ``verdict``. A number that is not defined is ``None``.
     """
     prior, columns, x_o = result.posterior.prior, result.checked, result.x_o[result.checked]
     names = [result.feature_names[k] for k in columns]
@@ -59,6 +59,7 @@ def check(result: FitResult, seed: int) -> dict[str, Any]:
         "features": feature_errors(drawn, first, x_o, names=names, scales=scales),
         "out_of_distribution": novelty(first.x[first.usable], x_o, names=names, seed=seed),
         "calibration": _calibration(result, seed),
+        "doubts": list(result.rounds[-1].get("doubts", [])) if result.rounds else [],
         "validation": validation(result, prior_simulations(result)),
     }
     checks["out_of_distribution"]["rounds"] = [

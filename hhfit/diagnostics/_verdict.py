@@ -30,7 +30,7 @@ def verdict(checks: Checks) -> tuple[str, list[Reason]]:
         ``"good"``, ``"doubtful"`` or ``"bad"``, and all reasons, worst first.
     """
     rules = (_spikes, _block, _vague, _features, _validation, _failures, _novelty, _calibration, _local, _leakage)
-    rules += (_boundary, _size)
+    rules += (_boundary, _size, _doubts)
     reasons = [reason for rule in rules for reason in rule(checks)]
     order = (BAD, DOUBTFUL, NOTE, GOOD)
     levels = {reason.level for reason in reasons}
@@ -271,3 +271,8 @@ def _size(checks: Checks) -> list[Reason]:
         level = BAD if size < 100 else DOUBTFUL
         return [Reason(level, f"The posterior rests on {size:.0f} effective samples only; 400 or more are needed.")]
     return []
+
+
+def _doubts(checks: Checks) -> list[Reason]:
+    """What the method itself said of its last round."""
+    return [Reason(DOUBTFUL, f"{text[0].upper()}{text[1:]}.") for text in checks.get("doubts", [])]

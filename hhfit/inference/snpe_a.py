@@ -30,12 +30,12 @@ class Inference(MixtureInference):
     """One Gaussian per round, a mixture in the last round only; every round learns from its own simulations.
 
     A posterior that one Gaussian cannot hold is beyond it. Every round compares the parameters that were simulated with
-    what the network says of them near the observation (``misfit`` in the log), and the last one warns if they do not
-    agree; where the division leaves no positive precision the fit ends with a message that says so. Components that the
-    network does not use, whose weight is below ``least_weight``, are left out before: their shape means nothing, and
-    most are so wide that the division fails. Rows that failed are left out, which needs no correction when failing is a
-    matter of the response. Features keep the scale of the first round: scaled anew, a few hundred simulations of a
-    later round are learned by heart, and the posterior gets far too narrow.
+    what the network says of them near the observation (``misfit`` in the log); if they do not agree in the last round,
+    a warning and the report say so. Where the division leaves no positive precision the fit ends with a message that
+    says that. Components that the network does not use, whose weight is below ``least_weight``, are left out before:
+    their shape means nothing, and most are so wide that the division fails. Rows that failed are left out, which needs
+    no correction when failing is a matter of the response. Features keep the scale of the first round: scaled anew, a
+    few hundred simulations of a later round are learned by heart, and the posterior gets far too narrow.
 
     As published, Gaussians are fitted to draws that lie inside the prior's bounds and are cut off there afterwards,
     which makes a posterior at a bound too narrow. With ``space="truncated"`` they are learned as what the bounds leave
@@ -97,14 +97,16 @@ class Inference(MixtureInference):
         )
         o, where = scores(x_o[None])[0], f"snpe_a, round {number}"
         off = misfit(network, (x.numpy(), y.numpy()), o, place.bounds, np.random.default_rng(check_seed))
+        doubts = []
         if off > _MISFIT and number == self.budget.rounds:
-            text = "%s: Gaussians do not describe the parameters simulated near the observation (ranks off by %.2f): "
-            _LOG.warning(text + "do not trust this posterior; use snpe_b, snpe_c or tsnpe", where, off)
+            found = f"the parameters simulated near the observation (their ranks are off by {off:.2f})"
+            doubts = [f"Gaussians do not describe {found}: do not trust this posterior; use snpe_b, snpe_c or tsnpe"]
+            _LOG.warning("%s: %s", where, doubts[0])
         q = network.at(o)
         posterior = q if proposal is None else corrected(q.without(self.least_weight), proposal, place.precision, where)
         kept = {f"net.{name}": value for name, value in network.weights().items()}
         log = outcomes(simulations) | {"trained_on": len(x), "epochs": self.epochs, "training_loss": loss}
-        log |= {"effective_sample_size": effective(weight[usable]), "misfit": off}
+        log |= {"effective_sample_size": effective(weight[usable]), "misfit": off, "doubts": doubts}
         log |= {"seconds": time.monotonic() - started}
         return kept | scores.arrays() | posterior.arrays("posterior"), log
 

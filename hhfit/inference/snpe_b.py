@@ -40,7 +40,7 @@ class Inference(MixtureInference):
     simulations so far, each with the weight prior / mean proposal: those of the first round then bound all weights, and
     the network's weights are drawn to zero as in the first round, since what it knew is in the data. Weights that are
     worth too few draws, or whose tail is too heavy, are truncated (which biases the posterior towards the proposal, and
-    is said in the log and as a warning). Rows that failed are left out, which needs no correction when failing is a
+    is said as a warning and in the report). Rows that failed are left out, which needs no correction when failing is a
     matter of the response.
 
     Args:
@@ -103,7 +103,7 @@ class Inference(MixtureInference):
         odds = sum(len(turn.rows) * turn.source.odds(rows.theta, self.defensive) for turn in turns)
         return rows, len(rows) / odds
 
-    def _weigh(self, weight: Array, away: Array) -> tuple[Array, dict[str, float | bool]]:
+    def _weigh(self, weight: Array, away: Array) -> tuple[Array, dict[str, Any]]:
         """Weights of mean 1 with the kernel of distances ``(N, F)`` in them, and what is known of them."""
         distance = np.sqrt(np.nanmean(away**2, axis=1)) / self.bandwidth
         weight = weight * KERNELS[self.kernel](distance)
@@ -111,11 +111,13 @@ class Inference(MixtureInference):
             raise InputError(f"kernel bandwidth is {self.bandwidth:g}, no simulation is that close; widen it")
         n, tail = _weights.effective(weight), _weights.pareto_k(weight)
         poor = n < self.least_effective * len(weight) or tail > _weights.POOR_TAIL
+        doubts = []
         if poor:
-            text = "importance weights are worth %.0f of %d draws (Pareto k %.2f): truncated"
-            _LOG.warning(text, n, len(weight), tail)
+            worth = f"importance weights are worth {n:.0f} of {len(weight)} draws (Pareto k {tail:.2f})"
+            doubts = [f"{worth} and were truncated: the posterior leans towards what was simulated"]
+            _LOG.warning(doubts[0])
             weight = _weights.truncated(weight)
-        log = {"effective_sample_size": n, "pareto_k": tail, "weights_truncated": bool(poor)}
+        log = {"effective_sample_size": n, "pareto_k": tail, "weights_truncated": bool(poor), "doubts": doubts}
         return weight / weight.mean(), log
 
     def _learn(

@@ -105,8 +105,10 @@ def test_division_that_leaves_no_gaussian_is_reported():
 )
 def test_snpe_a_says_when_gaussians_do_not_do(caplog, problem, beyond):
     x_o = problem.observation(1)
-    fit("snpe_a", problem, x_o, simulations=1000, rounds=1, epochs=60)
+    journal = Memory()
+    fit("snpe_a", problem, x_o, journal=journal, simulations=1000, rounds=1, epochs=60)
     assert ("Gaussians do not describe the parameters simulated near the observation" in caplog.text) == beyond
+    assert bool(journal.logs["round-01"]["doubts"]) == beyond
 
 
 def test_rows_that_lack_other_features_than_the_observation_are_far():
@@ -142,6 +144,8 @@ def test_poor_weights_are_truncated_and_said(caplog):
     assert journal.logs["round-02"]["weights_truncated"]
     assert not journal.logs["round-01"]["weights_truncated"]
     assert "truncated" in caplog.text
+    assert not journal.logs["round-01"]["doubts"]
+    assert "were truncated" in journal.logs["round-02"]["doubts"][0]
 
 
 @pytest.mark.parametrize("kernel", ["uniform", "gauss", "epanechnikov", "tricube"])

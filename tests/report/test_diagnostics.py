@@ -191,6 +191,7 @@ def change(checks, path, value):
         (["calibration", "coverage", "0.9"], 1.0, "good", "wider than it need be"),
         (["calibration", "tarp"], {"distance": 0.2, "p": 1e-5}, "doubtful", "TARP"),
         (["calibration", "rank", "g_na"], 0.57, "doubtful", "Estimates of g_na are low"),
+        (["doubts"], ["weights are worth 3 draws"], "doubtful", "Weights are worth 3 draws."),
     ],
 )
 def test_every_rule_fires(fit, path, value, word, says):
