@@ -100,7 +100,7 @@ class Inference(MixtureInference):
         doubts = []
         if off > _MISFIT and number == self.budget.rounds:
             found = f"the parameters simulated near the observation (their ranks are off by {off:.2f})"
-            doubts = [f"Gaussians do not describe {found}: do not trust this posterior; use snpe_b, snpe_c or tsnpe"]
+            doubts = [f"Gaussians do not describe {found}: the posterior may be far off; use snpe_b, snpe_c or tsnpe"]
             _LOG.warning("%s: %s", where, doubts[0])
         q = network.at(o)
         posterior = q if proposal is None else corrected(q.without(self.least_weight), proposal, place.precision, where)

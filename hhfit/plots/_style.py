@@ -69,6 +69,7 @@ def save(figure: Figure, path: Path) -> bytes:
     """Write ``path`` with the suffixes ``.png`` and ``.pdf``; returns the PNG."""
     image = png(figure)
     path.with_suffix(".png").write_bytes(image)
+    figure.set_layout_engine("none")  # what the PNG was laid out to is kept: finding it again takes as long as drawing
     with mpl.rc_context({"pdf.fonttype": _RC["pdf.fonttype"]}):
         figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
     return image
