@@ -65,6 +65,11 @@ class MixtureInference(Inference):
     lost_mass: float = 1e-3
     soft: bool = False
 
+    @property
+    def per_round(self) -> list[int]:
+        """Simulations of each round."""
+        return self.budget.per_round
+
     def fit(self, prior: Prior, simulate: Simulate, x_o: Array, seed: int, journal: Journal) -> Posterior:
         """Infer the posterior of one observation."""
         place = Coordinates(prior, self.space)
@@ -73,7 +78,7 @@ class MixtureInference(Inference):
         arrays: dict[str, Array] = {}
         posterior: MixturePosterior | None = None
         classifier: Classifier | None = None
-        for number, n in enumerate(self.budget.per_round, start=1):
+        for number, n in enumerate(self.per_round, start=1):
             seeds = np.random.SeedSequence((seed, number)).spawn(4)
             proposal = None if posterior is None else self._proposal(place, posterior.density)
             if proposal is not None:

@@ -55,7 +55,7 @@ def _three(work: Work, fork: Mixture, method: str, epochs: int) -> Parts:
     for attempt in range(10):
         try:
             fitted = work.fit(
-                method, method, fork.prior, fork.simulate, X_O, Budget(750, 3), seed=1 + 100 * attempt, **settings
+                method, method, fork.prior, fork.simulate, X_O, Budget(750, 3, 250), seed=1 + 100 * attempt, **settings
             )
         except InferenceError:
             continue

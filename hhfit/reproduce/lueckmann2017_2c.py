@@ -53,7 +53,7 @@ def infer(work: Work, seen: _glm.Observed, method: str, n: int) -> Parts:
     if method == "snpe_b":
         settings = {"components": 1, "epochs": work.size(100, 200), "defensive": 0.0, "freedom": np.inf}
     elif method == "snpe_a":
-        settings, budget = {"epochs": work.size(100, 200)}, Budget(n * 3 // 5, 3)
+        settings, budget = {"epochs": work.size(100, 200)}, Budget(n * 3 // 5, 3, n // 5)
     elif method == "snpe_c":
         settings, name = {"components": 1, "epochs": work.size(60, 100), "space": "natural"}, "snpe_c_mixture"
     for attempt in range(5):

@@ -111,6 +111,22 @@ def test_snpe_a_says_when_gaussians_do_not_do(caplog, problem, beyond):
     assert bool(journal.logs["round-01"]["doubts"]) == beyond
 
 
+@pytest.mark.parametrize(
+    ("budget", "rounds"),
+    [
+        (Budget(7000, 3), [1000, 1000, 5000]),
+        (Budget(2000, 2), [500, 1500]),
+        (Budget(600, 3), [200, 200, 200]),
+        (Budget(3000, 2, 1000), [2000, 1000]),
+    ],
+)
+def test_snpe_a_spends_most_in_its_last_round_unless_told(budget, rounds):
+    journal = Memory()
+    algorithm = inference.get("snpe_a", budget, epochs=1)
+    algorithm.fit(CORRELATED.prior, CORRELATED.simulate, X_O, 0, journal)
+    assert [log["simulations"] for log in journal.logs.values()] == rounds
+
+
 def test_rows_that_lack_other_features_than_the_observation_are_far():
     x = np.array([[0.0, np.nan], [3.0, 0.0], [1.0, 0.0], [np.nan, np.nan]])
     assert nearest(x, np.array([0.0, 0.0]))[:2].tolist() == [2, 1]
