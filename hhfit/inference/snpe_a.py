@@ -52,6 +52,7 @@ class Inference(MixtureInference):
     where a parameter is hardly informed, since a flat posterior then has a precision near zero.
 
     Args:
+        epochs: Passes over the data in a round; the noise of the weights takes many to settle.
         least_weight: Least weight of a component that is divided.
 
     Source:
@@ -59,6 +60,7 @@ class Inference(MixtureInference):
         last round's share (4 to 12 times the others) as in the authors' scripts.
     """
 
+    epochs: int = 400
     least_weight: float = 1e-3
 
     @property
