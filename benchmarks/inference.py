@@ -31,11 +31,12 @@ from hhfit.simulations import Simulations, join
 from hhfit.task import Simulation
 
 MIXTURES = {
-    "snpe_a": {"components": 6, "space": "probit", "svi": False},
+    "snpe_a": {"components": 6, "space": "probit", "svi": False, "epochs": 200},
     "snpe_b": {"components": 6, "svi": False},
     "snpe_c_mixture": {"components": 6},
 }
-"""Settings for one parameter between bounds: more Gaussians; noise of the weights would blur them."""
+"""Settings for one parameter between bounds: more Gaussians; noise of the weights would blur them, and
+without it long training learns by heart."""
 SEQUENTIAL = {"snpe_a": 3, "snpe_b": 3, "snpe_c": 3, "snpe_c_mixture": 3, "tsnpe": 4}
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 BLOCK = 1000
