@@ -57,13 +57,15 @@ def untouched(trained):
 
 @pytest.fixture(scope="module")
 def second(trained, untouched, neuron, tmp_path_factory):
-    """The run of another recording that took the network over, its result, and the stages that it went through."""
+    """The run of another recording that took the network over, its result, its stages, and what it simulated."""
     out, told = tmp_path_factory.mktemp("second") / "run", []
     settings = replace(SETTINGS, network=str(trained[0]), simulations=5000)
-    result = pipeline.fit(
-        OTHER, neuron, settings, CORRECTIONS, out=out, workers=1, progress=lambda *words: told.append(words[0])
-    )
-    return out, result, told
+    with pytest.MonkeyPatch.context() as patch:
+        asked = watched(patch)
+        result = pipeline.fit(
+            OTHER, neuron, settings, CORRECTIONS, out=out, workers=1, progress=lambda *words: told.append(words[0])
+        )
+    return out, result, told, asked
 
 
 @pytest.fixture
@@ -83,9 +85,8 @@ def reuse(trained, neuron, tmp_path):
     return fit
 
 
-@pytest.fixture
-def simulated(monkeypatch):
-    """Parameter sets that reach the workers as simulations of a round."""
+def watched(patch: pytest.MonkeyPatch) -> list[int]:
+    """Parameter sets that are stored as simulations of a round from now on."""
     asked: list[int] = []
     save = pipeline.RunDirectory.save
 
@@ -93,8 +94,14 @@ def simulated(monkeypatch):
         asked.append(len(rows))
         save(run, rows, round_number)
 
-    monkeypatch.setattr(pipeline.RunDirectory, "save", spy)
+    patch.setattr(pipeline.RunDirectory, "save", spy)
     return asked
+
+
+@pytest.fixture
+def simulated(monkeypatch):
+    """Parameter sets that are stored as simulations of a round."""
+    return watched(monkeypatch)
 
 
 @pytest.mark.usefixtures("unillustrated")
@@ -105,7 +112,8 @@ def test_same_recording_gives_the_same_samples(trained, reuse):
 
 
 def test_second_recording_is_fitted_without_training(trained, second):
-    _, result, told = second
+    _, result, told, asked = second
+    assert asked == [240]  # those taken over: none came from the workers
     assert not [stage for stage in told if "simulating" in stage or "round 1: training" in stage]
     assert "posterior prediction" in told
     assert result.checks["calibration"]["n"] > 0
@@ -116,7 +124,7 @@ def test_second_recording_is_fitted_without_training(trained, second):
 
 
 def test_run_says_where_its_network_came_from(trained, second):
-    out, result, _ = second
+    out, result, *_ = second
     source = str(trained[0])
     summary = json.loads((out / "summary.json").read_text())
     assert summary["settings"]["network"] == source

@@ -128,7 +128,6 @@ class Interruption:
             raise KeyboardInterrupt
 
 
-@pytest.mark.usefixtures("unillustrated")
 @pytest.mark.parametrize(("stage", "done"), [("round 1: simulating", 50), ("round 2", 20), ("posterior prediction", 1)])
 def test_interrupted_run_says_where_and_resumes_to_the_same_samples(finished, recording, neuron, tmp_path, stage, done):
     out = tmp_path / "run"

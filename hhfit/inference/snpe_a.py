@@ -18,13 +18,11 @@ from hhfit.inference._rounds import need_usable, outcomes
 from hhfit.inference._weights import effective
 from hhfit.journal import Journal
 
-LAST = 5
-"""Simulations of the last round for each one of an earlier round."""
-
-LEAST_BEFORE = 500
-"""Simulations of an earlier round, if there are as many for all: of fewer a network is too sure, and divisions fail."""
-
 _LOG = logging.getLogger(__name__)
+_LAST = 5
+"""Simulations of the last round for each one of an earlier round."""
+_LEAST_BEFORE = 500
+"""Simulations of an earlier round, if there are as many for all: of fewer a network is too sure, and divisions fail."""
 _CHECKED = 300
 _DRAWS = 200
 _MISFIT = 0.2
@@ -70,7 +68,7 @@ class Inference(MixtureInference):
         if given.last or given.rounds == 1:
             return given.per_round
         n, before = given.simulations, given.rounds - 1
-        each = max(n // (LAST + before), min(LEAST_BEFORE, n // given.rounds))
+        each = max(n // (_LAST + before), min(_LEAST_BEFORE, n // given.rounds))
         return replace(given, last=n - before * each).per_round
 
     def _proposal(self, place: Coordinates, density: Gaussians) -> Gaussians:

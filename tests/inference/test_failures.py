@@ -210,9 +210,8 @@ def simulate(theta, first):
 
 
 def fitted(method, journal, **how):
-    """Samples of a posterior after three rounds of one method of either family, two of the others."""
-    rounds = 3 if method in ("tsnpe", "snpe_b") else 2
-    algorithm = inference.get(method, Budget(300 * rounds, rounds), **METHODS[method], **how)
+    """Samples of a posterior after three rounds."""
+    algorithm = inference.get(method, Budget(900, 3), **METHODS[method], **how)
     return algorithm.fit(PRIOR, simulate, np.array([0.5, 0.5]), 1, journal).sample(200, 1)
 
 

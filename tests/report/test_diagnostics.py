@@ -200,6 +200,15 @@ def test_every_rule_fires(fit, path, value, word, says):
     assert any(says in reason.sentence for reason in reasons)
 
 
+def test_doubts_of_the_method_are_those_of_its_last_round(make_fit):
+    first, last = {"doubts": ["the first round was poor"]}, {"doubts": ["weights are worth 3 draws"]}
+    bare = make_fit(checked=False)
+    checks = diagnostics.check(replace(bare, rounds=[first, last]), seed=0)
+    assert checks["doubts"] == last["doubts"]
+    assert checks["verdict"]["word"] == "doubtful"
+    assert diagnostics.check(replace(bare, rounds=[first, {}]), seed=0)["doubts"] == []
+
+
 def test_block_that_the_cell_shows_too_is_no_fault(fit):
     assert diagnostics.verdict({**fit.checks, "block": {"recorded": True, "share": 0.9}})[0] == "good"
 
